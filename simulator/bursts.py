@@ -81,7 +81,7 @@ class SiteBursts:
             self._forwarder.ports.wakes.set(service, wake, True)
 
     def _wake(self, burst: ScenarioBurst, hook: Hook, id: str) -> None:
-        if hook.kept.id == id:  # Else it has become calm meanwhile.
+        if hook.memory.id == id:  # Else it has become calm meanwhile.
             self._world.wake(burst)
             self._note(burst, self._world.now, "awake")
 

@@ -37,8 +37,8 @@ class QuestionDesk:
         "_router",
         "_targets",
         "_version",
-        "asker",
         "pinger",
+        "sender",
         "sites",
         "target_questions",
     )
@@ -46,7 +46,7 @@ class QuestionDesk:
     def __init__(
         self,
         network: Network,
-        asker: QuestionSender,
+        sender: QuestionSender,
         router: RouterId,
         version: str,
         targets_of: Callable[[ServiceKey], Sequence[TargetInfo]],
@@ -54,10 +54,10 @@ class QuestionDesk:
         self._network = network
         self._router, self._version = router, version
         self._targets = Answers(network.now, targets_of)
-        self.asker = asker
-        self.target_questions = TargetQuestions(network, asker)
-        self.pinger = Pinger(network, asker)
-        self.sites = SiteQuestions(asker, network.now)
+        self.sender = sender
+        self.target_questions = TargetQuestions(network, sender)
+        self.pinger = Pinger(network, sender)
+        self.sites = SiteQuestions(sender, network.now)
         self._disclosure: Disclosure | None = None
         self._is_silent = False
         self._on_the_way = 0

@@ -28,11 +28,11 @@ Pinged = Callable[[tuple[HopFigures, ...]], None]
 class Pinger:
     """Measures ways; the number of parallel measurements is bounded."""
 
-    __slots__ = ("_asker", "_network", "_running")
+    __slots__ = ("_network", "_running", "_sender")
 
-    def __init__(self, network: Network, asker: QuestionSender) -> None:
+    def __init__(self, network: Network, sender: QuestionSender) -> None:
         self._network = network
-        self._asker = asker
+        self._sender = sender
         self._running = 0
 
     def ping(self, path: Path, rounds: int, done: Pinged) -> bool:
@@ -48,7 +48,7 @@ class Pinger:
             self._running -= 1
             done(figures)
 
-        _Rounds(self._network, self._asker, path, rounds, ended).begin()
+        _Rounds(self._network, self._sender, path, rounds, ended).begin()
         return True
 
 
@@ -56,10 +56,10 @@ class _Rounds:
     """The rounds along one path."""
 
     def __init__(
-        self, network: Network, asker: QuestionSender, path: Path, rounds: int, done: Pinged
+        self, network: Network, sender: QuestionSender, path: Path, rounds: int, done: Pinged
     ) -> None:
         self._network = network
-        self._asker = asker
+        self._sender = sender
         self._path = path
         self._to_come = rounds
         self._done = done
@@ -71,7 +71,7 @@ class _Rounds:
         self._to_come -= 1
         self._waiting += len(self._path)
         for length, router in enumerate(self._path, start=1):
-            self._asker.ask(
+            self._sender.ask(
                 self._path[:length],
                 ECHOES,
                 lambda reply, router=router: self._take(router, heard(reply, router)),  # type: ignore[misc]

@@ -62,7 +62,7 @@ def encoded(
 
 
 def ask(
-    asker: QuestionSender, router: RouterId, after: int, done: Callable[[SiblingNews | None], None]
+    sender: QuestionSender, router: RouterId, after: int, done: Callable[[SiblingNews | None], None]
 ) -> None:
     """Call ``done`` once, perhaps before this call returns. None: no answer, or the router is too
     old.
@@ -77,7 +77,7 @@ def ask(
 
     question = packed.pack(SiteQuestion(ABOUT, after=after))
     most = limits.SITE_ANSWER_BYTES_MAX
-    asker.ask((router,), ASKS_SITE, read, question=question, bytes_max=most)
+    sender.ask((router,), ASKS_SITE, read, question=question, bytes_max=most)
 
 
 def _in_words(event: Event) -> Event:

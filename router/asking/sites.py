@@ -33,10 +33,10 @@ Replied = Callable[[SiteReply], None]
 class SiteQuestions:
     """Caches answers for `limits.SITE_KEPT_S`; the number of parallel questions is bounded."""
 
-    __slots__ = ("_asker", "_kept", "_now", "_waiting")
+    __slots__ = ("_kept", "_now", "_sender", "_waiting")
 
-    def __init__(self, asker: QuestionSender, now: Callable[[], float]) -> None:
-        self._asker = asker
+    def __init__(self, sender: QuestionSender, now: Callable[[], float]) -> None:
+        self._sender = sender
         self._now = now
         self._kept: dict[_Key, SiteReply] = {}
         self._waiting: dict[_Key, list[Replied]] = {}
@@ -55,7 +55,7 @@ class SiteQuestions:
         if len(self._waiting) >= limits.SITE_QUESTIONS_AT_ONCE_MAX:
             return False
         self._waiting[key] = [done]
-        self._asker.ask(
+        self._sender.ask(
             path,
             ASKS_SITE,
             lambda reply: self._take(key, reply),

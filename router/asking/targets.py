@@ -173,9 +173,9 @@ def routers_to_ask(
 class TargetQuestions:
     """Asks other sites in parallel, for a bounded time."""
 
-    def __init__(self, network: Network, asker: QuestionSender) -> None:
+    def __init__(self, network: Network, sender: QuestionSender) -> None:
         self._network = network
-        self._asker = asker
+        self._sender = sender
 
     def ask(
         self,
@@ -198,7 +198,7 @@ class TargetQuestions:
                 self._network.at_turn_end(lambda: done(told))
 
         for key, candidate in candidates:
-            self._asker.ask(
+            self._sender.ask(
                 candidate.paths[0],
                 ASKS_TARGETS,
                 lambda reply, key=key, one=candidate: answered(key, one, _read(reply)),  # type: ignore[misc]

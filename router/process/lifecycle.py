@@ -66,7 +66,7 @@ async def serve(
         tcp=process.admin_address,
         credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
         probes=probes,
-        commanded=process.record.auditing.commanded,
+        commanded=process.record.audit_log.commanded,
         parts=parts,
     )
     async with admin, asyncio.TaskGroup() as tasks:

@@ -86,7 +86,7 @@ class NamespaceStore:
         self.openshift: LogsIn | None = openshift
         self.namespace = api.namespace
         self.caller_names = NamespaceNames(lambda: store.followed_until("Pod"))
-        self._trust = self.kept = trust
+        self._trust = self.primary_secrets = trust
         self._owners = OwnersMap(api, trust.site_id, rng, self.site_is_gone)
         self.owners: SharedOwners | None = self._owners
         self._api = api

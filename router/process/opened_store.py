@@ -30,7 +30,7 @@ class DirectoryStore:
         self._ephemeral = ephemeral
         self._directory = ConfigDirectory(site_dir)
         self.author = owner_of(site_dir)
-        self.kept = None
+        self.primary_secrets = None
         self.owners = None
         self.openshift = None
         self.namespace = self.router_name = ""

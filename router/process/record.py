@@ -46,7 +46,7 @@ class FollowedRecord:
         )
         self.journal = Journal(self.events, self._file.add, _utc_now)
         self.journal.told.append(store.hear)
-        self.auditing = AuditLog(self.journal, store.author, store.documents())
+        self.audit_log = AuditLog(self.journal, store.author, store.documents())
         self._episodes: EpisodeNews | None = None
 
     def follow(
@@ -75,11 +75,11 @@ class FollowedRecord:
         """Follow news that only other routers of this namespace have, and report their events if
         this one writes for all. On hosts each router has its own documents, so its own findings.
         """
-        asker, store, known = router.questions.asker, self._store, router.links.adjacencies
+        sender, store, known = router.questions.sender, self._store, router.links.adjacencies
         siblings = (lambda: known.siblings) if store.namespace else frozenset[RouterId]
         return ReplicaNews(
             network,
-            asker,
+            sender,
             siblings,
             lambda: known.staying_siblings,
             store.writes,
@@ -106,7 +106,9 @@ class FollowedRecord:
         ca_pem: Callable[[], str],
     ) -> TokenWatch:
         """The watcher of this site's claims; the caller runs it."""
-        grants = self._directory / "secrets" / "grants" if self._store.kept is None else None
+        grants = (
+            self._directory / "secrets" / "grants" if self._store.primary_secrets is None else None
+        )
         return TokenWatch(granted, grant, grants, self.journal, ca_pem=ca_pem)
 
     def found_dead(self, process_id: int) -> None:

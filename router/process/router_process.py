@@ -94,7 +94,9 @@ class RouterProcess:
         self.record = FollowedRecord(directory, part.run(directory), store, self._loop)
         self.lag = LagProbe(self.record.stood_still)
         self.tell = self.record.journal.tell
-        self._trust = SiteTrust(directory, self.tell, kept=store.kept, leads=part.leads)
+        self._trust = SiteTrust(
+            directory, self.tell, primary=store.primary_secrets, leads=part.leads
+        )
         self.network = EpollNetwork(LoopHost(self._loop), sharing=part.sharing)
         settles_s = limits.OBJECT_EVENT_AFTER_S if store.namespace else 0.0
         logs.retry_by(self.network)
@@ -204,7 +206,7 @@ class RouterProcess:
             self._trust.authority,
             lambda name: self._trust.service_tls(name, "http"),
             self.tell,
-            "" if store.kept is None else CONSOLE_USERS,
+            "" if store.primary_secrets is None else CONSOLE_USERS,
             store.openshift,
             store.namespace,
         )
@@ -351,7 +353,7 @@ class RouterProcess:
         self.memory.limit(wanted.site.memory_limit_bytes)
         self._applied = (wanted, errors)
         if self.part.leads:
-            self.record.auditing.documents(documents)
+            self.record.audit_log.documents(documents)
         self.router.apply(self._resolved(wanted), found)
         self.seeing.apply(wanted.site)
         self.callers.apply(names_callers=wanted.site.name_callers)

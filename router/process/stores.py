@@ -43,11 +43,11 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Wanted state, as the process follows it.
 
-    ``kept``: the primary store of the site's secrets, if the site directory is only a copy.
+    ``primary_secrets``: where the site's secrets are, if the site directory is only a copy.
     """
 
     @property
-    def kept(self) -> PrimarySecrets | None: ...
+    def primary_secrets(self) -> PrimarySecrets | None: ...
 
     @property
     def owners(self) -> SharedOwners | None:

@@ -36,14 +36,14 @@ class CaRotation:
         secrets: Path,
         site_id: str,
         tell: Tell,
-        kept: PrimarySecrets | None,
+        primary: PrimarySecrets | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``clock``: Unix seconds."""
         self._files = CaFiles(secrets)
         self._site_id = site_id
         self._tell = tell
-        self._kept = kept
+        self._primary = primary
         self._clock = clock
         self._stamp = self._files.stamp()
         self.state = self._files.load()
@@ -186,11 +186,11 @@ class CaRotation:
     def _keep(self, after: CaState) -> Change:
         """Store ``after``, unless another process was first."""
         try:
-            if self._kept is not None:
+            if self._primary is not None:
                 now = self._clock()
                 if abs(now - self._proposed_at) >= limits.CA_PROPOSE_AGAIN_S:
                     self._proposed_at = now
-                    self._kept.keep_ca(self.state, after)  # Comes back through `look`.
+                    self._primary.keep_ca(self.state, after)  # Comes back through `look`.
                 return ""
             if not self._files.change(self.state, after):
                 return self.look()
@@ -204,7 +204,7 @@ class CaRotation:
         return self._take_up(after)
 
     def _tell_of_left(self, plan: RotationPlan, what: str) -> None:
-        if plan.waiting and self._kept is None:
+        if plan.waiting and self._primary is None:
             self._tell(
                 "warning",
                 "ca-goes-on",

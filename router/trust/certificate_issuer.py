@@ -47,13 +47,13 @@ class Issuer:
         desk: ClaimDesk,
         revoke: Callable[[Revocation], None],
         tell: Tell,
-        kept: PrimarySecrets | None = None,
+        primary: PrimarySecrets | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """``authority`` issues now; ``cas_for``: all CAs by which to know this site, to be sent
         with that chain; ``wall``: Unix seconds."""
         self._wall = wall
-        self._kept = kept
+        self._primary = primary
         self.register = Register(secrets / DIRECTORY)
         self._grants = secrets / "grants"
         self._identity = identity
@@ -104,8 +104,8 @@ class Issuer:
     def forget_all(self) -> None:
         """Forget all admitted sites, so that none rejoins by itself: another CA is in use, and no
         earlier claim counts."""
-        if self._kept is not None:
-            self._kept.forget_admitted()
+        if self._primary is not None:
+            self._primary.forget_admitted()
         try:
             self.register.forget_all()
         except OSError as error:
@@ -191,16 +191,16 @@ class Issuer:
         return chain, True
 
     def _keep(self, site: str) -> None:
-        if self._kept is not None:
-            self._kept.admitted(site)
+        if self._primary is not None:
+            self._primary.admitted(site)
 
     def _last_certificate(self, site: str) -> str | None:
         """The newest certificate of ``site``; None: it was never admitted."""
         entry = self.register.get(site)
         if entry is not None and entry.issued:
             return entry.issued[-1].chain
-        if self._kept is not None:
-            return self._kept.last_chain(site)
+        if self._primary is not None:
+            return self._primary.last_chain(site)
         return max(self._of_grants(site), key=certificates.begins_at, default=None)
 
     def _of_grants(self, site: str) -> Iterator[str]:

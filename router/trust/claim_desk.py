@@ -17,19 +17,19 @@ from router.trust.revocations import RevocationList
 class ClaimAnswers:
     """A site that redeems a claim gets a certificate, and is readmitted if it was revoked."""
 
-    __slots__ = ("_ca", "_desk", "_judged", "_kept", "_revoking", "_tell")
+    __slots__ = ("_ca", "_desk", "_judged", "_primary", "_revoking", "_tell")
 
     def __init__(
         self,
         desk: ClaimDesk,
         ca: CaRotation,
         revoking: RevocationList,
-        kept: PrimarySecrets | None,
+        primary: PrimarySecrets | None,
         tell: Tell,
     ) -> None:
-        """``kept`` None: ``desk`` has the grants, and judges."""
+        """``primary`` None: ``desk`` has the grants, and judges."""
         self._desk, self._ca, self._revoking = desk, ca, revoking
-        self._kept, self._tell = kept, tell
+        self._primary, self._tell = primary, tell
         self._judged: Callable[[str], None] = lambda name: None
 
     def follow(self, judged: Callable[[str], None]) -> None:
@@ -39,19 +39,19 @@ class ClaimAnswers:
 
     def grant(self, name: str) -> Grant | None:
         """The present claim ``name``. Raises CertError if it is damaged."""
-        if self._kept is None:
+        if self._primary is None:
             return self._desk.grant(name)
-        return next((one for one in self._kept.granted() if one.name == name), None)
+        return next((one for one in self._primary.granted() if one.name == name), None)
 
     def use(self, authority: Authority) -> None:
         """Issue by ``authority`` from now on."""
-        if self._kept is None:
+        if self._primary is None:
             self._desk.use(authority)
 
     def answer(self, name: str, body: bytes, source: str, done: Answered) -> None:
         """See `link.sessions.claims.ClaimJudge`."""
         now = time.time()
-        if self._kept is None:
+        if self._primary is None:
             answer = self._desk.answer(name, body, source, now)
             self._answered(name, source, answer, done)
             return
@@ -64,7 +64,7 @@ class ClaimAnswers:
             answer = self._desk.close(request, result, source, now)
             self._answered(name, source, answer, done)
 
-        self._kept.redeem(name, request, now, judged)
+        self._primary.redeem(name, request, now, judged)
 
     def _answered(self, name: str, source: str, answer: ClaimAnswer, done: Answered) -> None:
         is_looked_at = answer.status != HTTPStatus.TOO_MANY_REQUESTS  # These may come in masses.

@@ -33,11 +33,11 @@ class LinkCredentials:
         "_damaged",
         "_expiries",
         "_identity",
-        "_kept",
         "_leads",
         "_links",
         "_network",
         "_offered",
+        "_primary",
         "_proxies",
         "_redeemer",
         "_renewer",
@@ -50,7 +50,7 @@ class LinkCredentials:
         secrets: Path,
         identity: SiteIdentity,
         tell: Tell,
-        kept: PrimarySecrets | None,
+        primary: PrimarySecrets | None,
         *,
         leads: bool = True,
     ) -> None:
@@ -59,7 +59,7 @@ class LinkCredentials:
         self._leads = leads
         self._offered = (LINK_ALPN,) if leads else (LINK_ALPN, WORKER_ALPN)
         self._stamps: dict[str, int] = {}  # Of the links' files, if another process writes.
-        self._identity, self._tell, self._kept = identity, tell, kept
+        self._identity, self._tell, self._primary = identity, tell, primary
         self._links = LinkStore(secrets / "links")
         self._proxies = Proxies(secrets, self._links)
         self._network: FarNetwork | None = None
@@ -71,11 +71,11 @@ class LinkCredentials:
     def start(self, network: FarNetwork, name: str, changed: Callable[[], None]) -> None:
         """Redeem and renew from now on, as the site ``name``; ``changed``: a link has a new
         certificate, or another reason to wait for it."""
-        kept = self._kept
+        primary = self._primary
 
         def redeemed() -> None:
-            if kept is not None:
-                kept.poke()
+            if primary is not None:
+                primary.poke()
             changed()
 
         site = self._identity
@@ -129,7 +129,7 @@ class LinkCredentials:
         """
         assert self._network is not None and self._redeemer is not None
         self._expiries.pop(name, None)
-        hindrance = None if self._kept is None else self._kept.hindrance(name)
+        hindrance = None if self._primary is None else self._primary.hindrance(name)
         if hindrance is not None:
             return self._pending(hindrance.state, hindrance.error, spec)
         if not self._leads:

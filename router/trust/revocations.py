@@ -13,11 +13,11 @@ from router.trust.unreadable import unreadable
 class RevocationList:
     """Owns the list in memory."""
 
-    __slots__ = ("_changed", "_kept", "_tell", "_told", "revocations")
+    __slots__ = ("_changed", "_primary", "_tell", "_told", "revocations")
 
-    def __init__(self, secrets: Path, kept: PrimarySecrets | None, tell: Tell) -> None:
+    def __init__(self, secrets: Path, primary: PrimarySecrets | None, tell: Tell) -> None:
         self.revocations = Revocations(secrets)
-        self._kept = kept
+        self._primary = primary
         self._tell = tell
         self._told = ""
         self._changed: Callable[[], None] = lambda: None
@@ -38,8 +38,8 @@ class RevocationList:
         """
         self.revocations.apply(revocation)
         self._changed()
-        if self._kept is not None:
-            self._kept.revoked(revocation)
+        if self._primary is not None:
+            self._primary.revoked(revocation)
 
     def readmit(self, claim: str, site: str) -> None:
         """Readmit ``site``, which redeemed another claim."""

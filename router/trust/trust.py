@@ -77,11 +77,16 @@ class SiteTrust:
     """The secrets of one site directory. Implements `trust.ports.Credentials`."""
 
     def __init__(
-        self, directory: Path, tell: Tell, *, kept: PrimarySecrets | None = None, leads: bool = True
+        self,
+        directory: Path,
+        tell: Tell,
+        *,
+        primary: PrimarySecrets | None = None,
+        leads: bool = True,
     ) -> None:
-        """``kept`` None: the directory is the primary store. ``leads``: this process of the router
-        redeems, renews, issues and replaces the CA; other processes follow the files of the one
-        that does. Raises CertError, naming the file."""
+        """``primary`` None: the directory is the primary store. ``leads``: this process of the
+        router redeems, renews, issues and replaces the CA; other processes follow the files of the
+        one that does. Raises CertError, naming the file."""
         self._leads = leads
         secrets = directory / "secrets"
         self._tell = tell
@@ -89,27 +94,29 @@ class SiteTrust:
         self.restored_at = restored_at(secrets)
         """Unix seconds at which the site was restored from a backup; 0: never."""
         site = self._identity.site_id
-        ca = self._ca = CaRotation(secrets, site, tell, kept)
+        ca = self._ca = CaRotation(secrets, site, tell, primary)
         self._own_certificates = OwnCertificates(
             secrets, site, lambda: ca.authority, tell, leads=leads
         )
         services = self._services = ServiceTls(
-            secrets / "tls", of_secrets=kept is not None, tell=tell if leads else None
+            secrets / "tls", of_secrets=primary is not None, tell=tell if leads else None
         )
         self.service_tls, self.target_tls = services.listener, services.target
         self.keep_service_tls = services.keep
         self.service_tls_changed = services.look
         self.service_tls_problems = services.problems
-        self._link_credentials = LinkCredentials(secrets, self._identity, tell, kept, leads=leads)
-        revoking = RevocationList(secrets, kept, tell)
+        self._link_credentials = LinkCredentials(
+            secrets, self._identity, tell, primary, leads=leads
+        )
+        revoking = RevocationList(secrets, primary, tell)
         self._bars = BarList(secrets, lambda: revoking.revocations.sites, tell, writes=leads)
         revoking.follow(self._bars.look)
         desk = ClaimDesk(
             GrantStore(secrets / "grants", ca.authority, waits=False)  # Traffic goes on.
-            if kept is None
+            if primary is None
             else None
         )
-        self._claim_answers = ClaimAnswers(desk, ca, revoking, kept, tell)
+        self._claim_answers = ClaimAnswers(desk, ca, revoking, primary, tell)
         self.grant = self._claim_answers.grant
         self.issuer = Issuer(
             secrets,
@@ -120,10 +127,12 @@ class SiteTrust:
             desk,
             revoking.apply,
             tell,
-            kept,
+            primary,
         )
         self._admission = NeighbourCertificates(revoking, self.issuer, ca, self._bars)
-        self.granted: Callable[[], Sequence[Grant]] = desk.granted if kept is None else kept.granted
+        self.granted: Callable[[], Sequence[Grant]] = (
+            desk.granted if primary is None else primary.granted
+        )
         holders = Holders(
             self.granted,
             self.issuer.register,

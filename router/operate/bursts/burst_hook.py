@@ -51,8 +51,8 @@ class Hook:
         "busy",
         "detector",
         "failures",
-        "kept",
         "last_test",
+        "memory",
         "name",
         "runs",
         "seen_service",
@@ -63,7 +63,7 @@ class Hook:
 
     def __init__(self, name: str, spec: BurstSpec) -> None:
         self.name, self.spec = name, spec
-        self.kept = HookMemory()
+        self.memory = HookMemory()
         self.detector = Saturation(spec)
         self.busy = False
         self.test: BurstState | None = None
@@ -87,7 +87,7 @@ class Hook:
     def restore(self, kept: HookMemory, now: float, unix: float) -> None:
         """Continue from ``kept``. If the clock was set back since, the change counts as just
         made."""
-        self.kept = kept
+        self.memory = kept
         changed_at = now - max(0.0, unix - kept.changed_at) if kept.id else -inf
         self.detector = Saturation(self.spec, kept.state, changed_at)
 
@@ -99,14 +99,14 @@ class Hook:
     @property
     def state_since(self) -> float | None:
         """Unix seconds since which its state is known; None: it never changed."""
-        return max(self.kept.changed_at, self.watched_at) if self.kept.id else None
+        return max(self.memory.changed_at, self.watched_at) if self.memory.id else None
 
     def feed(self, now: float, unix: float, totals: Totals, new_id: str) -> BurstState | None:
         """See `Saturation.feed`; records a change under ``new_id``."""
         changed = self.detector.feed(now, totals)
         if changed is not None:
-            self.kept = msgspec.structs.replace(
-                self.kept, state=changed, changed_at=unix, id=new_id
+            self.memory = msgspec.structs.replace(
+                self.memory, state=changed, changed_at=unix, id=new_id
             )
             self.failures, self.again_at = 0, -inf
         return changed
@@ -124,7 +124,7 @@ class Hook:
     @property
     def is_owed(self) -> bool:
         """Whether the hook has not succeeded yet for the last change."""
-        return self.kept.id != self.kept.done
+        return self.memory.id != self.memory.done
 
     def due(self, now: float, test_id: str, values: Mapping[str, str]) -> Firing | None:
         """The hook run that is due, now marked as begun; None while another one runs."""
@@ -135,7 +135,7 @@ class Hook:
             return self._begin(test_id, event, values, is_test=True)
         if self.is_owed and now >= self.again_at:
             self.began_at = now
-            return self._begin(self.kept.id, self.kept.state, values, is_test=False)
+            return self._begin(self.memory.id, self.memory.state, values, is_test=False)
         return None
 
     def _begin(
@@ -164,10 +164,10 @@ class Hook:
         if firing.is_test:
             self.last_test = run
             return run
-        self.kept = msgspec.structs.replace(self.kept, last=run)
+        self.memory = msgspec.structs.replace(self.memory, last=run)
         if outcome.ok:
-            self.kept = msgspec.structs.replace(self.kept, done=firing.id)
-        if firing.id == self.kept.id:
+            self.memory = msgspec.structs.replace(self.memory, done=firing.id)
+        if firing.id == self.memory.id:
             self.failures = 0 if outcome.ok else self.failures + 1
             if self.failures:
                 self.again_at = now + doubled_s(

@@ -93,8 +93,8 @@ class BurstRunner:
         """Watch these documents. A removed burst runs nothing more, not even for calm."""
         for name in list(self._hooks.keys() - bursts.keys()):
             gone = self._hooks.pop(name)
-            if gone.kept.id:
-                self._kept[name] = gone.kept
+            if gone.memory.id:
+                self._kept[name] = gone.memory
                 self._kept = self._memories()
             self._hold(gone.spec.service, None, False)
         for name, spec in bursts.items():
@@ -234,7 +234,7 @@ class BurstRunner:
 
     def _memories(self) -> dict[str, HookMemory]:
         """The states of all present documents, and of up to `BURSTS_MAX` absent ones."""
-        known = {name: hook.kept for name, hook in self._hooks.items() if hook.kept.id}
+        known = {name: hook.memory for name, hook in self._hooks.items() if hook.memory.id}
         others = {name: kept for name, kept in self._kept.items() if name not in self._hooks}
         newest = sorted(others.items(), key=lambda item: item[1].changed_at)
         return dict(newest[-limits.BURSTS_MAX :]) | known
@@ -257,7 +257,7 @@ class BurstRunner:
         return [self._view(hook) for _, hook in sorted(self._hooks.items())]
 
     def _view(self, hook: Hook) -> BurstView:
-        detector, kept = hook.detector, hook.kept
+        detector, kept = hook.detector, hook.memory
         wait_s = detector.next_allowed_at - self._now()
         retry_s = hook.again_at - self._now()
         return BurstView(
@@ -289,12 +289,12 @@ class BurstRunner:
             hint = "Fix that; it is tried again by itself"
             found.append(Problem(code="SW0712", message=self._trouble, hint=hint))
         for name, hook in sorted(self._hooks.items()):
-            refused, last = self._place.refusal(hook.spec), hook.kept.last
+            refused, last = self._place.refusal(hook.spec), hook.memory.last
             if refused:
                 text = f"Burst {name} runs nothing: {refused}."
                 hint = f"Change it, or: sitectl burst status {name}"
                 found.append(Problem(code="SW0711", message=text, hint=hint))
-            elif hook.is_owed and last is not None and not last.ok and last.id == hook.kept.id:
+            elif hook.is_owed and last is not None and not last.ok and last.id == hook.memory.id:
                 found.append(
                     Problem(
                         code="SW0710",

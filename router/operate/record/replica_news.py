@@ -44,13 +44,13 @@ class ReplicaNews:
     """
 
     __slots__ = (
-        "_asker",
         "_events",
         "_hear",
         "_last",
         "_missed",
         "_network",
         "_reports",
+        "_sender",
         "_siblings",
         "_stay",
         "_writes",
@@ -59,14 +59,14 @@ class ReplicaNews:
     def __init__(
         self,
         network: Network,
-        asker: QuestionSender,
+        sender: QuestionSender,
         siblings: Callable[[], Collection[RouterId]],
         stay: Callable[[], Collection[RouterId]],
         writes: Callable[[], bool],
         journal: Journal,
         hear: Callable[[Event], None],
     ) -> None:
-        self._network, self._asker = network, asker
+        self._network, self._sender = network, sender
         self._siblings, self._stay = siblings, stay
         self._writes, self._hear = writes, hear
         self._events = MergedEvents()
@@ -92,7 +92,7 @@ class ReplicaNews:
         self._reports = {one: told for one, told in self._reports.items() if one in asked}
         self._missed = {one: count for one, count in self._missed.items() if one in asked}
         for router, last in list(self._last.items()):
-            sibling_news.ask(self._asker, router, last, partial(self._heard, router))
+            sibling_news.ask(self._sender, router, last, partial(self._heard, router))
         for event in self._events.due(now):
             self._reported(event)
             self._hear(event)

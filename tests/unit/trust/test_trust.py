@@ -511,7 +511,7 @@ def claim_of(issuer: Path) -> tuple[Token, bytes]:
 
 def test_a_claim_that_is_kept_elsewhere_is_answered_when_it_is_kept(holder: Path) -> None:
     elsewhere, journal = Elsewhere(), Journal()
-    trust = SiteTrust(holder, journal.tell, kept=elsewhere)
+    trust = SiteTrust(holder, journal.tell, primary=elsewhere)
     _, body = claim_of(holder)
     answers: list[tuple[int, bytes]] = []
     trust.answer("t", body, "10.0.0.9", lambda *answer: answers.append(answer))
@@ -525,7 +525,7 @@ def test_a_claim_that_is_kept_elsewhere_is_answered_when_it_is_kept(holder: Path
 
 def test_what_could_not_be_kept_elsewhere_may_be_asked_for_again(holder: Path) -> None:
     elsewhere, journal = Elsewhere(), Journal()
-    trust = SiteTrust(holder, journal.tell, kept=elsewhere)
+    trust = SiteTrust(holder, journal.tell, primary=elsewhere)
     _, body = claim_of(holder)
     statuses: list[int] = []
     for _ in range(20):  # More than a source may fail: it is not to blame.
@@ -545,7 +545,7 @@ def test_what_could_not_be_kept_elsewhere_may_be_asked_for_again(holder: Path) -
 
 
 def test_no_token_is_read_for_claims_of_a_source_that_asks_too_often(holder: Path) -> None:
-    trust = SiteTrust(holder, Journal().tell, kept=Elsewhere())
+    trust = SiteTrust(holder, Journal().tell, primary=Elsewhere())
     judged: list[str] = []
     trust.follow_claims(judged.append)
     statuses: list[int] = []
@@ -558,7 +558,7 @@ def test_no_token_is_read_for_claims_of_a_source_that_asks_too_often(holder: Pat
 def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
     elsewhere = Elsewhere()
     elsewhere.hindered["west"] = TokenObstacle("connecting", "no key is kept yet")
-    trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
+    trust = SiteTrust(holder, Journal().tell, primary=elsewhere)
     network = SimulatedInternet(seed=1).host("10.0.0.1")
     trust.start(network, lambda: None, lambda: None, lambda predicate, reason: 0)
     pending = trust.outgoing("west", LinkSpec(cost=3))
@@ -568,7 +568,7 @@ def test_what_hinders_a_link_elsewhere_is_its_state(holder: Path) -> None:
 
 def test_a_revocation_is_told_to_where_it_is_kept(holder: Path) -> None:
     elsewhere = Elsewhere()
-    trust = SiteTrust(holder, Journal().tell, kept=elsewhere)
+    trust = SiteTrust(holder, Journal().tell, primary=elsewhere)
     trust.revoke(WEST.site)
     assert elsewhere.changes == [Revocation(sites=frozenset({WEST.site}))]
     assert Revocations(holder / "secrets").is_revoked("", WEST.site)
