@@ -65,30 +65,45 @@ def declarations_of(
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
     heard = _heard(others, routes, view) | {site: set() for site in deleted}
     owners.learn(seen, heard, now, versions, unix=view.unix, is_alone=not there)
-    claims = {
-        name: tuple(_owner_first(told[name], owners.records.get(name)))
-        for name in sorted(told)
-        if len(seen.get(name, ())) < len(told[name])
-        or any(claim.declaration.export_to is not None for claim in told[name])
-    }
-    declared: dict[str, Declared] = {}
-    idle: dict[str, tuple[Claim, ...]] = {}
-    for name in sorted(seen):
-        owner = owners.records.get(name)
-        count = counting(seen[name], own.node.site, owner, view.unix)
-        if count:
-            declared[name] = in_force(seen[name], count[0], owner)
-        else:
-            idle[name] = tuple(in_order(seen[name]))
+    declared, idle = _in_force_or_idle(seen, own.node.site, owners.records, view.unix)
     return ToldDeclarations(
         declared,
-        claims,
+        _limited(told, seen, owners.records),
         idle,
         {
             name: tuple(dict.fromkeys(claim.site for claim in in_order(refused[name])))
             for name in sorted(refused.keys() - declared.keys())
         },
     )
+
+
+def _limited(
+    told: Mapping[str, list[Claim]], seen: Mapping[str, list[Claim]], records: Mapping[str, Owner]
+) -> dict[str, tuple[Claim, ...]]:
+    """All claims of each name of which some site does not see every claim: this one or, by the
+    exports of a claim, another."""
+    return {
+        name: tuple(_owner_first(told[name], records.get(name)))
+        for name in sorted(told)
+        if len(seen.get(name, ())) < len(told[name])
+        or any(claim.declaration.export_to is not None for claim in told[name])
+    }
+
+
+def _in_force_or_idle(
+    seen: Mapping[str, list[Claim]], own: SiteId, records: Mapping[str, Owner], unix: float
+) -> tuple[dict[str, Declared], dict[str, tuple[Claim, ...]]]:
+    """By name: the declaration that counts here; or, where none does, all that this site sees."""
+    declared: dict[str, Declared] = {}
+    idle: dict[str, tuple[Claim, ...]] = {}
+    for name in sorted(seen):
+        owner = records.get(name)
+        count = counting(seen[name], own, owner, unix)
+        if count:
+            declared[name] = in_force(seen[name], count[0], owner)
+        else:
+            idle[name] = tuple(in_order(seen[name]))
+    return declared, idle
 
 
 def _heard(

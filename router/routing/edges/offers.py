@@ -8,7 +8,7 @@ import msgspec
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import EDGE_CONFLICTS_MAX, EDGE_OWNERS_MAX
 from router.model.messages import packed
-from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.adverts import Declaration, RemoteCandidate, TargetsAdvert
 from router.model.messages.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import Party, name_any
@@ -109,23 +109,13 @@ def make_offers(
             sites[router] = _site_row(
                 table, router, candidate.site, candidate.site_name, candidate.path_cost
             )
-            row = CandidateRow(
-                key.name,
-                key.port,
-                router,
-                candidate.targets_ready,
-                candidate.capacity,
-                candidate.draining,
-                candidate.rate_per_s,
-                candidate.shares_targets,
-                candidate.reserved,
-                candidate.most_for_one,
-            )
+            row = _candidate_row(key.name, key.port, router, candidate)
             rows.setdefault(key.name, []).append(row)
             rules.setdefault(key.name, []).append(candidate.export_to)
     for advert in source.adverts:
         if _is_wanted(advert.name, names):
-            rows.setdefault(advert.name, []).append(_own_candidate(source, advert))
+            row = _candidate_row(advert.name, advert.port, source.router, advert)
+            rows.setdefault(advert.name, []).append(row)
             rules.setdefault(advert.name, []).append(advert.export_to)
     declared = {n: d for n, d in table.declarations.items() if _is_wanted(n, names)}
     claims = {n: told for n, told in table.claims.items() if _is_wanted(n, names)}
@@ -207,18 +197,20 @@ def _own_site(source: EdgeTableSource, table: RouteTable) -> SiteRow:
     return SiteRow(source.router, source.site, name, source.version, 0, source.epoch)
 
 
-def _own_candidate(source: EdgeTableSource, advert: TargetsAdvert) -> CandidateRow:
+def _candidate_row(
+    name: str, port: int, router: RouterId, targets: TargetsAdvert | RemoteCandidate
+) -> CandidateRow:
     return CandidateRow(
-        advert.name,
-        advert.port,
-        source.router,
-        advert.targets_ready,
-        advert.capacity,
-        advert.draining,
-        advert.rate_per_s,
-        advert.shares_targets,
-        advert.reserved,
-        advert.most_for_one,
+        name,
+        port,
+        router,
+        targets.targets_ready,
+        targets.capacity,
+        targets.draining,
+        targets.rate_per_s,
+        targets.shares_targets,
+        targets.reserved,
+        targets.most_for_one,
     )
 
 
