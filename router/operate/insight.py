@@ -64,8 +64,8 @@ class Insight:
         rebalancer: Rebalancer,
         callers: Callers,
         tokens: Callable[[], Sequence[TokenView]],
-        bursting: BurstRunner,
-        seeing: ObservabilitySettings,
+        burst_runner: BurstRunner,
+        observability: ObservabilitySettings,
     ) -> None:
         """``order``: see `OperatorView`. ``rebalancer``: of this worker."""
         self._network, self._router, self._whole, self._facts = network, router, whole, facts
@@ -85,8 +85,8 @@ class Insight:
             facts,
             order,
             self._graph.metrics,
-            bursting,
-            seeing,
+            burst_runner,
+            observability,
         )
         self._live_rows = LiveRows(self.view, router, self._recent, whole)
         view, histories = self.view, self._recorder.histories

@@ -40,13 +40,13 @@ class SiteStatus:
         facts: ProcessFacts,
         now: Callable[[], float],
         utc: Callable[[float], str],
-        bursting: BurstRunner | None,
-        seeing: ObservabilitySettings | None,
+        burst_runner: BurstRunner | None,
+        observability: ObservabilitySettings | None,
     ) -> None:
         """``now``: monotonic seconds; ``utc`` converts them."""
         self._router, self._recent, self._whole, self._facts = router, recent, whole, facts
         self._now, self._utc = now, utc
-        self._bursting, self._seeing = bursting, seeing
+        self._burst_runner, self._observability = burst_runner, observability
 
     def view(self, links: Sequence[LinkView], *, ready: bool, steady: bool) -> Status:
         """``links``: those of this site. ``steady``: without rates, which change all the time."""
@@ -97,11 +97,11 @@ class SiteStatus:
         yield from failing_requests.problems_of(failing, self._no_room)
         yield from self._facts.memory.problems()
         yield from self._facts.problems()
-        if self._bursting is not None:
-            yield from self._bursting.problems()
+        if self._burst_runner is not None:
+            yield from self._burst_runner.problems()
         yield from of_expiries(self._facts.expiries(), time.time())
-        if self._seeing is not None:
-            yield from self._seeing.problems
+        if self._observability is not None:
+            yield from self._observability.problems
         yield from self._whole.workers.reports.problems()
 
     @property

@@ -67,19 +67,19 @@ class OperatorView:
         facts: ProcessFacts,
         order: Order,
         caller_metrics: Callable[[], Mapping[str, dict[Labels, float]]],
-        bursting: BurstRunner | None = None,
-        seeing: ObservabilitySettings | None = None,
+        burst_runner: BurstRunner | None = None,
+        observability: ObservabilitySettings | None = None,
     ) -> None:
         """``caller_metrics``: requests by caller."""
         self._router, self._network, self._whole, self._facts = router, network, whole, facts
         self._order, self._caller_metrics = order, caller_metrics
-        self._bursting, self._seeing = bursting, seeing
+        self._burst_runner, self._observability = burst_runner, observability
         self._clock = WallClock(network.now)
         self.utc = self._clock.utc
         """ISO 8601 of the network's seconds."""
         self.rows = ServiceRows(router, whole, self.utc)
         self._status = SiteStatus(
-            router, recent, whole, facts, network.now, self.utc, bursting, seeing
+            router, recent, whole, facts, network.now, self.utc, burst_runner, observability
         )
         self._started = started_at()
         self._replicas: Callable[[], Sequence[ReplicaReport]] = tuple
@@ -184,7 +184,7 @@ class OperatorView:
 
     def bursts(self) -> Sequence[BurstView]:
         """All Burst documents, by name."""
-        return self._bursting.views() if self._bursting is not None else ()
+        return self._burst_runner.views() if self._burst_runner is not None else ()
 
     def ca(self) -> CaView:
         """The site's CA, and the progress of its replacement."""
@@ -310,7 +310,7 @@ class OperatorView:
     def own_metrics(self) -> Iterator[MetricValues]:
         """The values of this worker, to be summed."""
         lag_s = max(self._facts.loop_lag_s(), self._network.turn_lag_s)
-        figures = self._seeing.figures if self._seeing is not None else {}
+        figures = self._observability.figures if self._observability is not None else {}
         yield from measure(
             self._router,
             self._facts.memory,
@@ -325,8 +325,8 @@ class OperatorView:
         yield from process_values(self._started, self.resident_bytes())
         if self._whole.workers.all:
             yield of_links_at_workers(self.links())
-        if self._bursting is not None:
-            yield MetricValues(self._bursting.metrics(), {})
+        if self._burst_runner is not None:
+            yield MetricValues(self._burst_runner.metrics(), {})
         yield MetricValues(self._caller_metrics(), {})
 
     def _neighbours(self, route: SiteRoute) -> tuple[NeighbourCost, ...]:

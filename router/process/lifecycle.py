@@ -72,7 +72,7 @@ async def serve(
     async with admin, asyncio.TaskGroup() as tasks:
         until_draining = [
             tasks.create_task(store.watch(process.reapply)),
-            tasks.create_task(process.bursting.run()),
+            tasks.create_task(process.burst_runner.run()),
             tasks.create_task(process.peers.run()),
             tasks.create_task(process.tokens.run()),
         ]

@@ -29,14 +29,14 @@ class Orders:
     def __init__(
         self,
         trust: SiteTrust,
-        bursting: BurstRunner,
+        burst_runner: BurstRunner,
         stop: Callable[[], None],
         leave: Callable[[], None],
         reload: Callable[[], None],
         adopt: Callable[[str, str], str],
         rebalance: Callable[[Mapping[str, str]], str],
     ) -> None:
-        self._trust, self._bursting, self._adopt = trust, bursting, adopt
+        self._trust, self._burst_runner, self._adopt = trust, burst_runner, adopt
         self._stop, self._leave, self._reload = stop, leave, reload
         self._orders = {
             "stop": _Order(self._begin_to_stop, takes_more=True),
@@ -96,5 +96,5 @@ class Orders:
         event = arguments["event"]
         for known in get_args(BurstState):
             if event == known:
-                return self._bursting.test(arguments["burst"], known)
+                return self._burst_runner.test(arguments["burst"], known)
         raise CommandFailed(f"a burst is {' or '.join(get_args(BurstState))}, not {event[:20]!r}")

@@ -108,7 +108,7 @@ class RouterProcess:
         self.memory = ProcessMemory(self.network, self.router, part.count, self.tell)
         self._own_faults = OwnFaults(self.network.now, self.tell)
         self._start_trust()
-        self.seeing = self._new_seeing(wanted.name)
+        self.observability = self._new_observability(wanted.name)
         self.callers = CallersRun(store.caller_names, self.router.forwarder.observing)
         self.workers = Workers(
             part.count if part.leads else 1,
@@ -118,7 +118,7 @@ class RouterProcess:
             logs_to_file=logs.is_file,
         )
         self._whole = RouterFigures(self.workers)
-        self.bursting = self._new_bursting(wanted.name)
+        self.burst_runner = self._new_burst_runner(wanted.name)
         self.console = self._new_console(wanted.name)
         self.tokens = self.record.tokens(self._trust.granted, self._trust.grant, self._trust.ca_pem)
         self.insight = self._new_insight(counts_by_document=counts_by_document)
@@ -175,7 +175,7 @@ class RouterProcess:
         trust.renew_over(router.links)
         self.store.tell_of_secrets(router.refresh_links, trust.reload)
 
-    def _new_seeing(self, name: str) -> ObservabilitySettings:
+    def _new_observability(self, name: str) -> ObservabilitySettings:
         log_file = self.part.run(self._directory) / ACCESS_LOG_FILE
         return ObservabilitySettings(
             self.router.forwarder.observing,
@@ -186,7 +186,7 @@ class RouterProcess:
             random.Random(),
         )
 
-    def _new_bursting(self, name: str) -> BurstRunner:
+    def _new_burst_runner(self, name: str) -> BurstRunner:
         return BurstRunner(
             name,
             self.store.burst_place,
@@ -216,7 +216,7 @@ class RouterProcess:
         rebalancer = Rebalancer(router.forwarder, router.site_name, self.workers)
         orders = Orders(
             trust,
-            self.bursting,
+            self.burst_runner,
             self.stop,
             self.leave,
             self.read_again,
@@ -244,8 +244,8 @@ class RouterProcess:
             rebalancer,
             self.callers.callers,
             self.tokens.views,
-            self.bursting,
-            self.seeing,
+            self.burst_runner,
+            self.observability,
         )
 
     def _join(self) -> None:
@@ -355,10 +355,10 @@ class RouterProcess:
         if self.part.leads:
             self.record.audit_log.documents(documents)
         self.router.apply(self._resolved(wanted), found)
-        self.seeing.apply(wanted.site)
+        self.observability.apply(wanted.site)
         self.callers.apply(names_callers=wanted.site.name_callers)
         if self.part.leads:
-            self.bursting.apply(wanted.bursts)
+            self.burst_runner.apply(wanted.bursts)
             self.console.apply(wanted.site)
 
     def _workers_next(self) -> int | None:
@@ -435,7 +435,7 @@ class RouterProcess:
         """SIGHUP: reopen the log files, and read everything again."""
         self._logs.reopen()
         self.record.reopen()
-        self.seeing.reopen()
+        self.observability.reopen()
         self.workers.reopen()
         reloading(self.read_again)
 
@@ -464,7 +464,7 @@ class RouterProcess:
         self.router.close()
         self.network.close()
         self.callers.close()
-        self.seeing.close()
+        self.observability.close()
         self.record.close()
 
     def line(self) -> str:
