@@ -75,6 +75,12 @@ class TargetReadings:
         service = self._services.get(key)
         return service.ledger.completed_by(address) if service is not None else None
 
+    def completed(self, key: ServiceKey) -> dict[str, int]:
+        """How many requests each target has completed, ready or not, by address; only above 0."""
+        service = self._services.get(key)
+        counts = service.ledger.completed() if service is not None else {}
+        return {address: count for address, count in counts.items() if count}
+
     def answered_by(self, key: ServiceKey, address: str) -> int | None:
         """The count of answers as in `busy`, for any http target; None: it is not ready."""
         ended = self.completed_by(key, address)

@@ -160,6 +160,7 @@ def totals_of(view: ServiceView, before: PortTotals = NONE_COUNTED) -> PortTotal
         spilled=view.spilled_total,
         refused=before.refused,
         waited_s=before.waited_s,
+        completed=before.completed,
         answered=before.answered,
         silent=before.silent,
         errors=before.errors,

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from router.model import limits
+from router.operate.figures.history_recorder import HistoryRecorder
 from router.workers.recent_port_figures import PortTotals, RecentPortFigures, TargetPart
 from tests.examples import seeds
 from tests.simulation.other_worker import OtherWorker
 from tests.simulation.world import SERVICE, Answer, SimSite, World
+from tests.unit.operate.views import recent_of
 
 SEEDS = seeds(2)
 STEP_S = 0.05
@@ -161,6 +163,33 @@ def test_a_target_is_judged_by_all_workers() -> None:
     other.has_counted(SERVICE, PortTotals(answered={address: 6}))
     world.run(2)
     assert not [note for note in site.router.notes if note.code == "SW0349"]
+
+
+def test_requests_that_another_worker_has_under_way_are_not_among_those_answered() -> None:
+    world, site, other = at_two_workers()
+    beside = World(2, "a")
+    (second,) = beside.sites.values()
+    second.declare()
+    second.serve(1, capacity=8, service_s=0.05)
+    figures = recent_of(second, HistoryRecorder(second.network, second.router))
+    beside.run(3)
+    target = second.targets[9001]
+    target.status = 500
+
+    def shown(count: int) -> list[str]:
+        for _ in range(count):
+            second.request()
+        beside.run(1)
+        other.reports(figures.part(SERVICE, {}))
+        world.run(1.5)
+        return [note.message for note in site.router.notes if note.code == "SW0358"]
+
+    assert not shown(1)
+    (message,) = shown(4)
+    assert "answered 5xx to 4 of 4 requests" in message
+    target.service_s = 300.0
+    (message,) = shown(3)
+    assert "answered 5xx to 4 of 4 requests" in message
 
 
 def test_the_only_slot_of_a_target_may_be_at_another_worker() -> None:

@@ -238,6 +238,10 @@ class LedgerFigures:
                 if is_full or one.in_flight >= least:
                     yield address, one.completed, is_full
 
+    def completed(self) -> dict[str, int]:
+        """How many requests each of `targets` has completed."""
+        return {address: one.completed for address, one in self._targets.items()}
+
     def completed_by(self, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
         one = self._targets.get(address)

@@ -58,7 +58,7 @@ class FailingTargets:
                 if completed is not None:
                     counts[key, address] = ErrorCounts(
                         own.get(address, 0) + sum(one.errors.get(address, 0) for one in others),
-                        completed + sum(one.by_target.get(address, 0) for one in others),
+                        completed + sum(one.completed.get(address, 0) for one in others),
                         broken.get(address, 0) + sum(one.breaks.get(address, 0) for one in others),
                     )
         return counts

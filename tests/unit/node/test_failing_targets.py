@@ -44,9 +44,9 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     other = OtherWorker()
     targets.judge_with(other)
-    other.has_counted(SHOP, PortTotals(errors={ONE: 1}, by_target={ONE: 1, OTHER: 50}))
+    other.has_counted(SHOP, PortTotals(errors={ONE: 1}, completed={ONE: 1, OTHER: 50}))
     targets.look(0.0)
-    other.has_counted(SHOP, PortTotals(errors={ONE: 5}, by_target={ONE: 9, OTHER: 90}))
+    other.has_counted(SHOP, PortTotals(errors={ONE: 5}, completed={ONE: 9, OTHER: 90}))
     own.completed = {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "answered 5xx to 4 of 10 requests in the last 2 s"}
@@ -59,9 +59,9 @@ def test_a_target_that_resets_and_stays_in_use_is_named() -> None:
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     other = OtherWorker()
     targets.judge_with(other)
-    other.has_counted(SHOP, PortTotals(breaks={ONE: 1}, by_target={ONE: 1}))
+    other.has_counted(SHOP, PortTotals(breaks={ONE: 1}, completed={ONE: 1}))
     targets.look(0.0)
-    other.has_counted(SHOP, PortTotals(breaks={ONE: 5}, by_target={ONE: 9}))
+    other.has_counted(SHOP, PortTotals(breaks={ONE: 5}, completed={ONE: 9}))
     own.broken, own.completed = {ONE: 2}, {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "gave no whole answer to 6 of 10 requests in the last 2 s"}
