@@ -179,15 +179,16 @@ OTHER_STOPS = Fault(
         fault.TOPOLOGY: "far…draining",
         fault.STATUS: "State:    ready\n…1 of 2 links up",
         fault.STATUS_JSON: "ready: true, problems: none, notes: none",
+        fault.EVENTS: "link-draining…The last link to far drains.",
         fault.METRICS: 'spillway_link_up{…link="far"…} 0.0',
         fault.OVERVIEW: "shop spills to hub.…far…draining",
         fault.SERVICE_PAGE: "hub (cost 9)…far draining",
         fault.OBJECT_STATUS: "Ready: True, LinksUp: False (1 of 2 links up), NoProblems: True…"
         "Link far: draining",
+        fault.OBJECT_EVENTS: "Normal  LinkDraining…The last link to far drains.",
     },
     silent=SERVES
     | silent("its targets are ready until it has stopped", fault.SERVICE)
-    | silent("the next event tells that the link is down", fault.EVENTS, fault.OBJECT_EVENTS)
     | silent("it is over after `drainGrace`, sooner than an alert waits", fault.ALERTS),
     exits={fault.CHECK: 3},
     false=("2 links\n", "Every request is served"),
