@@ -30,6 +30,10 @@ from router.process.stores import Store
 from router.workers.combined_figures import RouterFigures
 
 _WHY_IT_DIED = "See the end of what it logged, and journalctl -k: the kernel kills for memory"
+_WHY_ITS_CONTAINER_DIED = (
+    "See why its container ended: kubectl describe pod (OOMKilled: its memory limit), and "
+    "kubectl logs --previous"
+)
 
 
 class FollowedRecord:
@@ -114,7 +118,9 @@ class FollowedRecord:
     def found_dead(self, process_id: int) -> None:
         """Report that the previous router, with that process id, did not stop in order."""
         text = f"The router before this one, process {process_id}, {ENDED_WITHOUT_STOPPING}."
-        self.journal.tell("warning", "router-died", "router", text, _WHY_IT_DIED)
+        in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+        hint = _WHY_ITS_CONTAINER_DIED if in_pod else _WHY_IT_DIED
+        self.journal.tell("warning", "router-died", "router", text, hint)
 
     def started(self, version: str) -> None:
         """Report that the router serves."""

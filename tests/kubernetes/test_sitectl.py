@@ -1,11 +1,14 @@
 """`sitectl` as a process against an API server, `kubectl` beside it, routers in pods."""
 
 import json
+import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -243,6 +246,20 @@ def test_events_are_followed_until_they_are_interrupted(west: Commands) -> None:
         finally:
             following.kill()
             reading.join()
+
+
+def test_the_event_of_a_killed_router_says_how_a_namespace_shows_why(west: Commands) -> None:
+    def told(code: str) -> list[dict[str, Any]]:
+        done = west("events", "-o", "json")
+        found = json.loads(done.stdout)["items"] if done.returncode == 0 else []
+        return [one for one in found if one["code"] == code]
+
+    process = re.search(r"process (\d+) on", told("router-started")[-1]["message"])
+    assert process is not None
+    os.kill(int(process[1]), signal.SIGKILL)
+    until(lambda: told("router-died"), 30)
+    (died,) = told("router-died")
+    assert "kubectl describe pod" in died["hint"] and "journalctl" not in died["hint"]
 
 
 def test_answers_come_soon_with_fifty_services(cluster: Cluster, west: Commands) -> None:
