@@ -70,13 +70,13 @@ class AcceptedLinks:
         session.start(lane)
         session.lane_message(lane, payload)
 
-    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
-        """A data lane. Raises HandshakeRejected."""
+    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> bool:
+        """A data lane. False: of no link that is up here. Raises HandshakeRejected."""
         for session in self.up:
             if session.greeting.session_id == join.session:
                 session.joined(lane, join, certificate)
-                return
-        raise HandshakeRejected("wrong-router", "no such link is up at this router")
+                return True
+        return False
 
     def doorway_left(self, doorway: Doorway, fault: Fault | None = None) -> None:
         """The lane's kind is known, or the lane is gone."""

@@ -19,11 +19,11 @@ class DoorwayOwner(Protocol):
     def hello_arrived(self, lane: LaneMux, payload: memoryview, certificate: bytes) -> None:
         """A control lane with its HELLO; ``certificate`` is the leaf that we showed on it."""
 
-    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
-        """A data lane. Raises HandshakeRejected."""
+    def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> bool:
+        """A data lane. False: of no link that is up here. Raises HandshakeRejected."""
 
     def doorway_left(self, doorway: "Doorway", fault: Fault | None = None) -> None:
-        """Last call: the lane's kind is known, or, with ``fault``, it is gone."""
+        """Last call: the lane's kind is known, or it is gone. ``fault``: why, if that is news."""
 
 
 class Doorway:
@@ -39,6 +39,7 @@ class Doorway:
     ) -> None:
         self._owner = owner
         self._certificate = certificate
+        self._is_astray = False  # A load balancer took it to another router than its link.
         self.lane = LaneMux(connection, timers, self, buffers, dialed=False)
         self._timer = timers.call_at(timers.now() + limits.HELLO_TIMEOUT_S, self._late)
 
@@ -61,13 +62,17 @@ class Doorway:
 
     def _join(self, lane: LaneMux, join: control.Join) -> None:
         try:
-            self._owner.join_arrived(lane, join, self._certificate)
+            is_ours = self._owner.join_arrived(lane, join, self._certificate)
         except HandshakeRejected as rejected:
             kind: Literal["lost", "refused"]
             kind = "lost" if rejected.code == "wrong-router" else "refused"
             lane.close(Fault(rejected.code, rejected.reason, rejected.hint, kind))
-        else:
-            self._leave()
+            return
+        if not is_ours:
+            self._is_astray = True  # Its dialer tries again, until the link's router gets it.
+            lane.close(Fault("wrong-router", "no such link is up at this router"))
+            return
+        self._leave()
 
     def lane_stream(self, stream: OfferedStream, body: bytes) -> None:
         """Never: the lane does not serve yet."""
@@ -88,4 +93,4 @@ class Doorway:
 
     def _leave(self, fault: Fault | None = None) -> None:
         self._timer.cancel()
-        self._owner.doorway_left(self, fault)
+        self._owner.doorway_left(self, None if self._is_astray else fault)

@@ -41,6 +41,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.events: list[tuple[object, ...]] = []
+        self.refusals: list[str] = []
         self.rejection: HandshakeRejected | None = None
         self.offered: list[tuple[OfferedStream, OpenRequest]] = []
         self.recorders: list[Recorder] = []
@@ -136,7 +137,9 @@ class Owner:
     def link_changed(self, name: str) -> None:
         self.events.append(("changed", name))
 
-    def incoming_refused(self, peer: str, fault: Fault) -> None: ...
+    def incoming_refused(self, peer: str, fault: Fault) -> None:
+        self.refusals.append(fault.reason)
+
     def heard_again(self, router: RouterId, silent_s: float) -> None: ...
 
 
