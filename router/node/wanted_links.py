@@ -53,7 +53,8 @@ class WantedLinks:
             outgoing = self._credentials.outgoing(name, spec)
             if isinstance(outgoing, PendingLink):
                 pending[name] = outgoing
-                kept[name] = _ANOTHER_TOKEN if outgoing.site_id else _NO_TOKEN
+                has_token = bool(outgoing.site_id) or outgoing.state == "connecting"
+                kept[name] = _ANOTHER_TOKEN if has_token else _NO_TOKEN
             else:
                 ready[name] = outgoing
         self.pending = pending

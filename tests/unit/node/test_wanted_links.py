@@ -1,7 +1,7 @@
 """Why links that are configured are not dialed."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 import pytest
 
@@ -18,13 +18,13 @@ from router.trust.ports import Credentials, PendingLink
 class Told:
     """Links and credentials that answer with one pending link."""
 
-    def __init__(self, site_id: str) -> None:
-        self.site_id = site_id
+    def __init__(self, state: Literal["connecting", "refused"], site_id: str) -> None:
+        self.state, self.site_id = state, site_id
         self.kept: Mapping[str, Fault] = {}
 
     def outgoing(self, name: str, spec: LinkSpec) -> PendingLink:
         return PendingLink(
-            state="connecting", error="", site_name="", site_id=self.site_id, cost=1, since=0.0
+            state=self.state, error="", site_name="", site_id=self.site_id, cost=1, since=0.0
         )
 
     def forget_links(self, keep: frozenset[str]) -> None: ...
@@ -35,15 +35,18 @@ class Told:
 
 
 @pytest.mark.parametrize(
-    ("disabled", "site_id", "why"),
+    ("disabled", "state", "site_id", "why"),
     [
-        (True, "", "the link was disabled"),
-        (False, "ab", "the link has another token"),
-        (False, "", "the link has no token that can be used"),
+        (True, "refused", "", "the link was disabled"),
+        (False, "refused", "ab", "the link has another token"),
+        (False, "connecting", "", "the link has another token"),  # Its key is not saved yet.
+        (False, "refused", "", "the link has no token that can be used"),
     ],
 )
-def test_the_other_end_hears_why_a_link_is_let_go(disabled: bool, site_id: str, why: str) -> None:
-    told = Told(site_id)
+def test_the_other_end_hears_why_a_link_is_let_go(
+    disabled: bool, state: Literal["connecting", "refused"], site_id: str, why: str
+) -> None:
+    told = Told(state, site_id)
     links = WantedLinks(cast(Links, told), cast(Credentials, told), SiteId("site"), is_edge=False)
     links.refresh(Wanted(name="x", site=SiteSpec(), links={"east": LinkSpec(disabled=disabled)}))
     assert told.kept["east"].reason == why
