@@ -44,7 +44,7 @@ def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:
         "version": status.version,
         "conditions": [
             _readiness(status),
-            _links_up(links),
+            _links_up(links, status.replicas),
             _condition(
                 "NoProblems",
                 not status.problems,
@@ -92,12 +92,16 @@ def _readiness(status: Status) -> dict[str, str]:
     return _condition("Ready", status.ready, "Serving" if status.ready else "NotServing", "")
 
 
-def _links_up(links: Sequence[LinkView]) -> dict[str, str]:
-    """Counted as in `status`. True also if only other sites can dial the links that are down."""
+def _links_up(links: Sequence[LinkView], routers: int) -> dict[str, str]:
+    """Counted as in `status`. True also if only other sites can dial the links that are down.
+    ``routers``: of the site; each knows its own links.
+    """
     links = [link for link in links if not link.succeeded]
     down = [link for link in links if link.state != "up"]
     silent = sum(link.silent_since is not None for link in links)
     message = links_up(len(links), len(links) - len(down), silent)
+    if routers > 1:
+        message += f" at the router that wrote this, one of {routers}"
     if not down:
         return _condition("LinksUp", True, "AllUp", message)
     # The dialing site may be a laptop that was switched off: no fault of this site.

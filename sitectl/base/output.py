@@ -40,14 +40,23 @@ def sites(status: Mapping[str, Any]) -> str:
 
 
 def links_up(status: Mapping[str, Any]) -> str:
-    """``2 links``, or ``1 of 2 links up``, of an item of `/api/v1/status`."""
+    """``2 links``, or ``1 of 2 links up``, of an item of `/api/v1/status`. Each of several routers
+    knows only its own.
+    """
     total = int(status.get("links") or 0)
     up = int(status.get("links_up", total))  # Older routers, and stopped ones, do not say.
     silent = int(status.get("links_silent") or 0)
     partly = int(status.get("links_partly") or 0)
+    where = " at this router" if several_routers(status) else ""
     if up == total and not silent and not partly:
-        return count(total, "link")
-    return network_words.links_up(total, up, silent, partly)
+        return count(total, "link") + where
+    return network_words.links_up(total, up, silent, partly) + where
+
+
+def several_routers(status: Mapping[str, Any]) -> int:
+    """How many routers the site has, this one included; 0: only one. Of `/api/v1/status`."""
+    routers = int(status.get("replicas") or 1)
+    return routers if routers > 1 else 0
 
 
 def seconds(number: float) -> str:

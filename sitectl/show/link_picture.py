@@ -24,9 +24,12 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     Failure: no such link.
     """
     exit_code, unanswered, note, unread = Exit.OK, None, "", None
-    is_told = True
+    is_told, routers = True, 0
     try:
         items = site.admin.get("/api/v1/links")
+        is_absent = not items if name is None else all(item["name"] != name for item in items)
+        if is_absent:
+            routers = output.several_routers(site.admin.get("/api/v1/status"))
         remember(settings, "links", (item["name"] for item in items))
     except Failure as failure:
         if not site.degrades(failure):
@@ -44,7 +47,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         if not named:
             leading = [item["name"] for item in items if item["neighbour"]["name"] == name]
             only = leading[0] if len(leading) == 1 else None
-            raise no_link(site, name, only, "link status {}")
+            raise no_link(site, name, only, "link status {}", routers)
         items = named
     return Picture(
         "LinkStatus",
@@ -54,6 +57,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
             time.time(),
             whole=name is not None,
             is_told=is_told,
+            routers=routers,
             accepts=bool(items) or accepts_links(site),
             unread=unread,
         ),
@@ -110,6 +114,7 @@ def _link_table(
     *,
     whole: bool,
     is_told: bool = True,
+    routers: int = 0,
     accepts: bool = True,
     unread: Failure | None = None,
 ) -> str:
@@ -117,11 +122,14 @@ def _link_table(
 
     ``whole``: also the address of each connection and the end of its certificate, near or not.
     ``now``: Unix seconds. ``is_told``: the items are from the router, which also knows links that
-    other sites dial. ``accepts``: other sites may dial this one. ``unread``: why the configured
-    links are unknown, too.
+    other sites dial. ``routers``: of the site, if there are several: each knows its own links.
+    ``accepts``: other sites may dial this one. ``unread``: why the configured links are unknown,
+    too.
     """
     if not items and unread is not None:
         return f"No link is known: {unread.message}\nNext: {unread.hint}"
+    if not items and routers:
+        return f"No links at this router, one of {routers} of this site. Each shows its own links."
     if not items:
         none = "No links."
         if not is_told:

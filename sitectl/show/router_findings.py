@@ -47,7 +47,10 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         text = f"the router is to have {output.count(wanted, 'worker')} from its next start on"
         yield Finding("warning", "SW0519", text, "sitectl stop, then sitectl start")
     known = [str(one["message"]) for one in status.get("problems") or []]
-    yield from _each(links, "SW0515", "no link", partial(_link, known))
+    none = "no link"
+    if routers := output.several_routers(status):
+        none = f"no link at this router, one of {routers} of this site"
+    yield from _each(links, "SW0515", none, partial(_link, known))
     yield from _each(services, "SW0516", "no service", partial(_service, known))
 
 

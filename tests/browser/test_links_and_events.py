@@ -28,6 +28,24 @@ def happened(code: str, severity: Severity = "info", **changes: Any) -> Event:
     return msgspec.structs.replace(event, **changes)
 
 
+def test_one_of_several_routers_does_not_say_that_the_site_has_no_links(
+    chromium: Browser, stage: Stage
+) -> None:
+    picture = stage.router.live
+    several = msgspec.structs.replace(picture.status, replicas=2)
+    stage.router.live = msgspec.structs.replace(picture, status=several)
+    with looking(chromium, stage, "#/links") as page:
+        expect(page.get_by_role("heading", name="3 of 4 links up at this router")).to_be_visible()
+    stage.router.live = msgspec.structs.replace(picture, status=several, links=())
+    for at in ("#/links", "#/overview"):
+        with looking(chromium, stage, at) as page:
+            none = page.get_by_text("No links at this router, one of 2 of this site.")
+            expect(none).to_be_visible()
+            expect(page.get_by_text("token create")).to_have_count(0)
+    with looking(chromium, stage, "#/topology") as page:
+        expect(page.locator("main")).to_contain_text("none at this router")
+
+
 def test_links_of_both_ways_have_their_figures_and_a_next_step(
     chromium: Browser, stage: Stage
 ) -> None:

@@ -144,9 +144,15 @@ def link_to(site: Site, neighbor: str) -> str | None:
     return leading[0] if len(leading) == 1 else None
 
 
-def no_link(site: Site, name: str, leading: str | None, words: str) -> Failure:
+def no_link(site: Site, name: str, leading: str | None, words: str, routers: int = 0) -> Failure:
     """Nothing here is called ``name``. ``leading``: the link to the site of that name, if there is
-    one, which ``words``, ``link set {} --cost 2``, are meant for."""
+    one, which ``words``, ``link set {} --cost 2``, are meant for. ``routers``: of the site, if
+    several and only one of them was asked."""
+    if leading is None and routers:
+        return not_found(
+            f"no link {name!r} at this router of {site.name}, one of {routers}",
+            "Each shows its own links: sitectl link status in its pod, or on its host",
+        )
     if leading is None:
         return not_found(f"no link {name!r} at {site.name}", "sitectl link status")
     return not_found(

@@ -97,6 +97,13 @@ def test_all_links_are_up_also_where_there_are_none() -> None:
     assert condition("LinksUp", status(), up) == ("True", "AllUp", "1 link up")
 
 
+def test_one_of_several_routers_counts_its_own_links() -> None:
+    several, up = status(replicas=3), link("a", "outgoing", "up")
+    where = " at the router that wrote this, one of 3"
+    assert condition("LinksUp", several) == ("True", "AllUp", f"0 links up{where}")
+    assert condition("LinksUp", several, up) == ("True", "AllUp", f"1 link up{where}")
+
+
 def test_a_router_that_drains_says_so() -> None:
     drains = status(ready=False, draining=True)
     message = "it stops once requests have ended"

@@ -241,6 +241,7 @@ def test_link_status_of_a_sites_name_says_which_link_leads_there(
 ) -> None:
     far = {"name": "far", "id": "f" * 32}
     admin.items("/api/v1/links", link("link1"), link("link2", neighbour=far))
+    admin.item("/api/v1/status", {"replicas": 1})
     result = here("link", "status", "west")
     assert result.exit_code == 4
     assert "no link 'west' at here, the one to site west is 'link1'" in result.stderr
@@ -355,7 +356,20 @@ def test_a_router_without_links_says_that_there_are_none(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     admin.items("/api/v1/links")
+    admin.item("/api/v1/status", {"replicas": 1})
     assert here.ok("link", "status").stdout.startswith("No links. Try: sitectl ")
+
+
+def test_one_of_several_routers_does_not_say_that_the_site_has_no_links(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/links")
+    admin.item("/api/v1/status", {"replicas": 3})
+    told = here.ok("link", "status").stdout
+    assert told == "No links at this router, one of 3 of this site. Each shows its own links.\n"
+    told = here.ended(4, "link", "status", "east").stderr
+    assert "no link 'east' at this router of here, one of 3" in told
+    assert "Each shows its own links: sitectl link status in its pod, or on its host" in told
 
 
 def test_without_a_router_no_link_is_known_that_others_dial(here: CommandLine) -> None:

@@ -792,9 +792,21 @@ def test_status_counts_the_routers_of_a_site_that_has_several(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     admin.item("/api/v1/status", {**STATUS, "replicas": 2})
-    assert "Routers:  2 of this site, linked to each other\n" in here.ok("status").stdout
+    told = here.ok("status").stdout
+    assert "Routers:  2 of this site, linked to each other\n" in told
+    assert "1 link at this router, " in told, "each knows its own links"
     admin.item("/api/v1/status", {**STATUS, "replicas": 1})
-    assert "Routers" not in here.ok("status").stdout
+    told = here.ok("status").stdout
+    assert "Routers" not in told and "router, " not in told
+
+
+def test_check_does_not_say_of_one_of_several_routers_that_the_site_has_no_link(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.item("/api/v1/status", {**STATUS, "replicas": 2})
+    admin.items("/api/v1/links")
+    admin.items("/api/v1/services")
+    assert "no link at this router, one of 2 of this site\n" in here("check").stdout
 
 
 def test_check_says_when_no_other_router_of_the_site_is_linked(

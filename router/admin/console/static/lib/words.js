@@ -41,7 +41,13 @@ export function linksUp(live) {
   const partly = linksPartly(live).length;
   const up = `${count(all - linksDown(live).length)} of ${plural(all, "link")} up`;
   const notes = [silent && `${count(silent)} silent`, partly && `${count(partly)} not at every worker`];
-  return silent || partly ? `${up} (${notes.filter(Boolean).join(", ")})` : up;
+  const words = silent || partly ? `${up} (${notes.filter(Boolean).join(", ")})` : up;
+  return words + atThisRouter(live.status);
+}
+
+/** Where links are counted: each of several routers of a site knows only its own. @param {any} status */
+export function atThisRouter(status) {
+  return status.replicas > 1 ? " at this router" : "";
 }
 
 /** The links that have no connection at some workers. @param {any} live */

@@ -3,6 +3,7 @@ import { html, useEffect, useRef } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { advised, elsewhere, sitectl } from "../lib/commands.js";
 import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../lib/format.js";
+import { NoLinks } from "../lib/network/no_links.js";
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
 import { Ago, Badge, Card, Copy, Empty, Filter, Table, TimeLeft, announce } from "../lib/ui.js";
@@ -90,10 +91,7 @@ function Links({ live, route }) {
       empty=${
         live.links.length
           ? html`<${Empty}>No link matches.<//>`
-          : html`<${Empty}
-              hint=${`On the other site: ${elsewhere("token create here.yaml")}. Here: ${sitectl("link create here.yaml")}`}
-              >No links yet.<//
-            >`
+          : html`<${NoLinks} status=${live.status} />`
       }
       columns=${[
         {

@@ -3,9 +3,10 @@ import { html } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isDrainedHere, isFull, usedOf } from "../lib/capacity.js";
 import { closedByRules, withoutListener } from "../lib/closed.js";
-import { elsewhere, sitectl } from "../lib/commands.js";
+import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
+import { NoLinks } from "../lib/network/no_links.js";
 import { byCost, inOrder } from "../lib/network/sites.js";
 import {
   becauseOf, begins, idleText, isFailing, isFault, leavingText, nounOf, openElsewhere, reasons, scopeOf, servedBy, spilledText,
@@ -487,10 +488,6 @@ function Sites({ live }) {
   <//>`;
 }
 
-function linking() {
-  return `On the other site: ${elsewhere("token create here.yaml")}. Here: ${sitectl("link create here.yaml")}`;
-}
-
 function Links({ live }) {
   const rows = [...live.links].sort(
     (one, other) =>
@@ -501,9 +498,7 @@ function Links({ live }) {
       caption="Links"
       rows=${rows.slice(0, SHOWN_MAX)}
       rowKey=${(row) => `${row.direction}/${row.name}`}
-      empty=${html`<${Empty} hint=${linking()}
-        >No links.<//
-      >`}
+      empty=${html`<${NoLinks} status=${live.status} />`}
       columns=${[
         {
           name: "Link",

@@ -10,7 +10,7 @@ import { SiteMap } from "./site_map.js";
 import { servedBy, spillText } from "../spills.js";
 import { get } from "../api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../ui.js";
-import { costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
+import { atThisRouter, costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
 
 /** Load that spills to each site by name, over all services: requests per second, open connections. */
 function spilledTo(live) {
@@ -260,7 +260,7 @@ function Summary({ graph, live }) {
         ${
           live.links.length
             ? html`<${Badge} tone=${down.length ? "bad" : linksSilent(live).length || linksPartly(live).length ? "warn" : "good"}>${linksUp(live)}<//>`
-            : html`<span class="muted">none</span>`
+            : html`<span class="muted">none${atThisRouter(live.status)}</span>`
         }
         ${down.length > 0 && ` Not up: ${listedOf(down, FEW)}.`}
       </p>
