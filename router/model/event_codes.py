@@ -103,7 +103,7 @@ _ALL: Final = (
         "site-woken",
         "event",
         "site",
-        "a site that newly offered a service during a wake answered its first request",
+        "a site that became ready for a service during a wake answered its first request",
     ),
     EventCode("site-returned", "event", "site", "an ejected site answered its probe"),
     EventCode("internal-error", "event", "router", "code of the router failed; the log has more"),

@@ -142,6 +142,7 @@ class Service(ServiceFigures):
             lambda: self.queue.line,
             self.now,
             self._renew_frontend,
+            self._context.settles_until,
         )
 
     def _new_queue(self) -> RequestQueue:

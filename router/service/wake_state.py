@@ -14,7 +14,9 @@ class WakeState:
     """Joins the rule (`WakeHold`) with signs that a site woke: other sites, and targets here.
 
     ``line``: the waiting requests. ``terms_changed`` is called when requests may be held from now
-    on, or no more: an answer may take so much longer.
+    on, or no more: an answer may take so much longer. ``settles_until``: until then this router
+    counts as just started. A wake goes on over a restart, and to the new router all that was there
+    before is new: it is no sign of the wake.
     """
 
     __slots__ = (
@@ -24,6 +26,7 @@ class WakeState:
         "_line",
         "_now",
         "_ready_before",
+        "_settles_until",
         "_terms_changed",
         "has_hook",
         "wakes",
@@ -37,10 +40,12 @@ class WakeState:
         line: Callable[[], Sized],
         now: Callable[[], float],
         terms_changed: Callable[[], None],
+        settles_until: float,
     ) -> None:
         self._hold = WakeHold(hold_s)
         self._balancer, self._ledger = balancer, ledger
         self._line, self._now, self._terms_changed = line, now, terms_changed
+        self._settles_until = settles_until
         self._ready_before = 0  # Targets of this site, when the wake began.
         self.has_hook = False
         """A hook may wake a site for this service."""
@@ -94,7 +99,7 @@ class WakeState:
         """Remotes that offer the service now. A site that newly has targets was woken: it gets one
         request until it answers.
         """
-        if not self._hold.is_waking:
+        if not self._hold.is_waking or self._now() < self._settles_until:
             return
         serving = {one.site for one in self._balancer.routers.values() if one.targets_ready}
         for one in remotes:
@@ -103,7 +108,11 @@ class WakeState:
 
     def targets_changed(self) -> None:
         """Targets of this site changed: more of them are a sign of a wake, too."""
-        if self._hold.is_waking and self._ledger.targets_ready > self._ready_before:
+        if not self._hold.is_waking or self._ledger.targets_ready <= self._ready_before:
+            return
+        if self._now() < self._settles_until:
+            self._ready_before = self._ledger.targets_ready
+        else:
             self.answered()
 
     def answered(self) -> None:

@@ -84,8 +84,8 @@ class EjectionNews:
         name = self._name(news.site)
         if isinstance(news, SiteWoken):
             text = (
-                f"{name} newly offers {key} while a burst hook wakes a site, and has answered its "
-                "first request. Requests that were held for it, if any, go on."
+                f"{name} became ready for {key} while a burst hook wakes a site, and has answered "
+                "its first request. Requests that were held for it, if any, go on."
             )
             self._tell("info", "site-woken", name, text)
         elif isinstance(news, SiteEjected):

@@ -688,7 +688,9 @@ def candidate(
 class Site:
     """A forwarder with its name, joined to the mesh."""
 
-    def __init__(self, network: FakeNetwork, mesh: FakeMesh, name: str) -> None:
+    def __init__(
+        self, network: FakeNetwork, mesh: FakeMesh, name: str, settles_s: float = 0.0
+    ) -> None:
         self.network = network
         self.name = name
         self.forwarder = Forwarder(
@@ -697,6 +699,7 @@ class Site:
             site=site_of(name),
             site_name=name,
             rng=random.Random(7),
+            settles_s=settles_s,
             branch_to=lambda link, site: site,
             name_of=name_of,
         )

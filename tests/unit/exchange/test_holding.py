@@ -10,7 +10,7 @@ from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
-from router.operate.bursts.burst_hook import Hook
+from router.operate.bursts.burst_hook import Hook, HookMemory
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import (
     FakeMesh,
@@ -63,10 +63,13 @@ class Client:
 class World:
     """``near`` serves 20 requests a second; its hook wakes ``far``, which takes ``wake_s``."""
 
-    def __init__(self, wake_s: float, spec: ServiceSpec | None = None) -> None:
+    def __init__(
+        self, wake_s: float, spec: ServiceSpec | None = None, settles_s: float = 0.0
+    ) -> None:
         self.network, self.wake_s = FakeNetwork(), wake_s
         self.mesh = FakeMesh(self.network)
-        self.near, self.far = (Site(self.network, self.mesh, name) for name in ("near", "far"))
+        self.near = Site(self.network, self.mesh, "near", settles_s)
+        self.far = Site(self.network, self.mesh, "far")
         self.hook = Hook("wake-far", BURST)
         self.clients: list[Client] = []
         self.woke_at: float | None = None
@@ -283,6 +286,26 @@ def test_targets_that_come_here_end_the_hold_too() -> None:
     assert more.requests > 50 and {client.status for client in world.clients} == {200}
     service = world.near.forwarder._services[KEY]
     assert service.wake_state.held_s(world.network.time) == 0 and service.wake_state.wake is None
+
+
+def test_after_a_restart_during_a_wake_what_was_there_before_ends_no_hold() -> None:
+    world = World(wake_s=1e6, settles_s=limits.START_SETTLES_S)
+    forwarder = world.near.forwarder
+    world.hook.restore(HookMemory(state="saturated", changed_at=0.0, id="id", done="id"), 0.0, 0.0)
+    forwarder.set_targets(KEY, {})
+    world.look()
+    config = TargetConfig(connector="main", capacity=4)
+    forwarder.set_targets(KEY, {str(world.near_target): config})
+    forwarder.ports.set_remotes(KEY, [candidate("far", capacity=2)])
+    world.run(limits.START_SETTLES_S, per_s=53)
+    assert world.far_target.requests > 2
+    waking = forwarder._services[KEY].waking
+    assert waking.wake is not None and not waking.is_woken
+    world.mesh.offered[router_of("woken")] = world.mesh.offered[router_of("far")]
+    remotes = [candidate("far", capacity=2), candidate("woken", capacity=60)]
+    forwarder.ports.set_remotes(KEY, remotes)
+    world.run(4.0, per_s=53)
+    assert waking.wake is None  # It has had its effect.
 
 
 @pytest.mark.parametrize("leaves", [True, False])
