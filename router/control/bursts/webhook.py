@@ -7,6 +7,7 @@ as ``Spillway-Signature: t=TIMESTAMP,v1=HEX`` (docs/bursts.md shows how to check
 import asyncio
 import hashlib
 import hmac
+import os
 import random
 import socket
 import time
@@ -73,6 +74,7 @@ async def post(
     users.
     """
     body = body_of(firing)
+    look = f"Look at the receiver, then: sitectl burst test {firing.values['burst']}"
     text = ""
     timeout = aiohttp.ClientTimeout(total=spec.timeout_s)
     async with aiohttp.ClientSession(
@@ -98,12 +100,9 @@ async def post(
                 return HookOutcome(ok=True, text=text)
             if status in _NOT_AGAIN or 300 <= status < 400:
                 hint = "Redirects are not followed: name the last URL" if status < 400 else ""
-                return HookOutcome(ok=False, text=text, hint=hint or _HINT)
+                return HookOutcome(ok=False, text=text, hint=hint or look)
     tries = "1 try" if spec.tries == 1 else f"{spec.tries} tries"
-    return HookOutcome(ok=False, text=f"{text}, after {tries}", hint=_HINT)
-
-
-_HINT: Final = "Look at the receiver, then: sitectl burst test NAME"
+    return HookOutcome(ok=False, text=f"{text}, after {tries}", hint=look)
 
 
 async def _once(
@@ -117,5 +116,20 @@ async def _once(
             return answer.status, f"HTTP {answer.status}{about}"
     except TimeoutError:
         return 0, "no answer in time"
+    except aiohttp.ClientConnectorCertificateError as error:
+        reason = f"no answer: {error.host}:{error.port}: {error.certificate_error}"
+    except aiohttp.ClientConnectorError as error:
+        reason = f"no answer: {error.host}:{error.port}: {_cause(error.os_error)}"
+    except aiohttp.ClientResponseError as error:
+        first_line, _, _ = error.message.partition("\n")
+        reason = f"no valid answer: {first_line.rstrip(':')}"
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return 0, shown(f"no answer: {error}".encode())
+        reason = f"no answer: {error}"
+    return 0, shown(reason.encode())
+
+
+def _cause(error: OSError) -> str:
+    """The event loop's own text of a refused connection only repeats the address."""
+    if error.errno and "Connect call failed" in str(error):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

@@ -1,18 +1,21 @@
 """Webhooks whose receivers, names and answers are hostile: an outcome, in time, in bounds."""
 
 import asyncio
+import re
 import socket
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.control.bursts import Firing, HookOutcome, webhook
 from router.documents.templates import NAMES, NUMBERS
 from router.model.bursts import WebhookSpec
 from tests.doors import close_server
+from tests.unit.net.certificates import server_tls
 
 VALUES = dict.fromkeys(NAMES, "x") | dict.fromkeys(NUMBERS, "1")
 FIRING = Firing(id="id-1", event="saturated", is_test=False, values=VALUES)
@@ -80,9 +83,9 @@ def answered(pieces: Callable[[], AsyncIterator[bytes]], timeout_s: float = 5.0)
     ("pieces", "ok", "said"),
     [
         (endless_body, True, "HTTP 200"),
-        (endless_headers, False, "no answer: 400"),
+        (endless_headers, False, "no valid answer: "),
         (one_byte_at_a_time, False, "no answer in time"),
-        (garbage, False, "no answer: 400"),
+        (garbage, False, "no valid answer: Bad status line"),
         (redirect, False, "HTTP 302"),
         (control_characters, False, "HTTP 400: ?[2Jwiped ?"),
         (nothing, False, "no answer: Server disconnected"),
@@ -100,6 +103,33 @@ def test_whatever_is_answered_is_an_outcome_of_one_line_in_bounds(
     assert outcome.text.isprintable()
     assert len(outcome.text) < 400
     assert most_bytes < 8_000_000
+
+
+def test_a_receiver_that_is_gone_is_named_with_the_reason_and_the_next_step() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # It does not listen.
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        spec = WebhookSpec(url=f"http://{at}/", timeout_s=5.0, tries=1)
+        values = {**VALUES, "burst": "wake"}
+        firing = msgspec.structs.replace(FIRING, values=values)
+        outcome = asyncio.run(webhook.post(spec, firing, b"", Random(1)))
+    assert outcome.text == f"no answer: {at}: Connection refused, after 1 try"
+    assert outcome.hint == "Look at the receiver, then: sitectl burst test wake"
+
+
+def test_a_certificate_that_no_authority_signed_is_refused_and_named() -> None:
+    async def play() -> HookOutcome:
+        server = await asyncio.start_server(
+            lambda reader, writer: None, "127.0.0.1", 0, ssl=server_tls().context
+        )
+        port = server.sockets[0].getsockname()[1]
+        spec = WebhookSpec(url=f"https://127.0.0.1:{port}/", timeout_s=5.0, tries=1)
+        outcome = await webhook.post(spec, FIRING, b"", Random(1))
+        await close_server(server)
+        return outcome
+
+    outcome = asyncio.run(play())
+    assert re.match(r"no answer: 127\.0\.0\.1:\d+: .*certificate verify failed", outcome.text)
 
 
 @pytest.mark.parametrize(
