@@ -120,8 +120,11 @@ def _files(directory: Path) -> Content:
 
 
 def _logs_in(run: Path) -> list[str]:
-    """Names of the log files, with their rotated predecessors."""
-    return [*_LOGS, *(f"{name}.1" for name in _LOGS if (run / f"{name}.1").exists())]
+    """The log files below ``run``, with their rotated predecessors; those of workers, too."""
+    rotated = [f"{name}.1" for name in _LOGS]
+    of_workers = sorted(one for name in (*_LOGS, *rotated) for one in run.glob(f"workers/*/{name}"))
+    found = [*(run / name for name in rotated if (run / name).exists()), *of_workers]
+    return [*_LOGS, *(str(one.relative_to(run)) for one in found)]
 
 
 def _log(path: Path) -> Any:

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sitectl.debug.host import why_nothing
+from sitectl.debug.host import site_parts, why_nothing
+from sitectl.site.directory import DirectorySite
 
 
 def test_a_full_disk_is_no_process_that_hangs(
@@ -16,3 +17,22 @@ def test_a_full_disk_is_no_process_that_hangs(
     full = {"f_frsize": 4_096, "f_bavail": 0, "f_bfree": 0, "f_files": 9, "f_favail": 9}
     monkeypatch.setattr(os, "statvfs", lambda place: SimpleNamespace(**full))
     assert why_nothing(tmp_path) == f"{tmp_path} is on a disk without free space"
+
+
+def test_the_logs_of_all_workers_are_there(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for place in (run, run / "workers" / "1", run / "workers" / "2"):
+        place.mkdir(parents=True)
+        (place / "router.log").write_text(f"of {place.name}\n")
+        (place / "access.log").write_text("a client\n")
+    (run / "workers" / "1" / "events.log.1").write_text("before\n")
+    (run / "workers" / "count").write_text("3\n")
+    parts = {one.name: one.collect for one in site_parts(DirectorySite(tmp_path))}
+    assert [name for name in parts if name.startswith("logs/")] == [
+        "logs/router.log",
+        "logs/events.log",
+        "logs/workers/1/events.log.1",
+        "logs/workers/1/router.log",
+        "logs/workers/2/router.log",
+    ]
+    assert parts["logs/workers/2/router.log"]() == "of 2\n"
