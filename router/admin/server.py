@@ -3,12 +3,12 @@ port."""
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from aiohttp import web
 
+from router.admin.admin_socket import AdminSocket
 from router.admin.api import AdminApi
 from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering, application
@@ -28,8 +28,10 @@ async def serving(
     probes: tuple[str, int] | None = None,
     parts: Sequence[ApiPart] = (),
     commanded: Callable[[GivenCommand], None] = unheard,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[AdminSocket]:
     """Serve while the context is open. A stale socket file of a dead router is replaced.
+
+    Its user runs the `AdminSocket`.
 
     Raises `OSError` when an address cannot be bound. ``credential`` guards TCP, which is not served
     without one; the unix socket's file mode restricts it to its owner. ``probes``: the address
@@ -41,10 +43,9 @@ async def serving(
         api = AdminApi(view, events, parts=parts, commanded=commanded)
         owners = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX, trusts_all=True)
         admit = await stack.enter_async_context(answering(api.application(), owners))
-        socket_path.unlink(missing_ok=True)  # noqa: ASYNC240 - one local file, once.
-        listener = await bind(admit, socket_path)
-        stack.callback(listener.close)
-        stack.callback(socket_path.unlink, missing_ok=True)
+        socket = AdminSocket(admit, socket_path)
+        await socket.open()
+        stack.callback(socket.close)
         if tcp is not None:
             guarded = AdminApi(view, events, credential, parts, commanded).application()
             callers = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX)
@@ -54,7 +55,7 @@ async def serving(
             anyone = ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(api.probes(), anyone))
             stack.callback((await bind_tcp(door, probes)).close)
-        yield
+        yield socket
 
 
 @contextlib.asynccontextmanager
@@ -86,16 +87,3 @@ async def bind_tcp(
 ) -> asyncio.Server:
     host, port = place
     return await asyncio.get_running_loop().create_server(admit, host or None, port)
-
-
-async def bind(admit: Callable[[], asyncio.BaseProtocol], path: Path) -> asyncio.Server:
-    """Bind through the directory's descriptor: a socket's own path may have only 107 bytes."""
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    before = os.umask(0o177)  # Mode 0600 from the moment the file exists.
-    try:
-        return await asyncio.get_running_loop().create_unix_server(
-            admit, f"/proc/self/fd/{directory}/{path.name}"
-        )
-    finally:
-        os.umask(before)
-        os.close(directory)

@@ -664,6 +664,7 @@ ADMIN_FIELD_BYTES_MAX = 8 * KIB  # Each field of a head, and its path; a credent
 ADMIN_FIELDS_MAX = 64  # Of a head; browsers and proxies send some 20.
 ADMIN_IDLE_S = 75.0  # Between requests of a connection, for a whole one, and until a part is read.
 ADMIN_LINGER_S = 1.0  # Keeps reading after a refusal, so that it arrives.
+ADMIN_SOCKET_CHECK_S = 1.0  # How soon a removed socket file is made again; a check is one stat.
 ADMIN_SHUTDOWN_S = 1.0  # For responses in progress when a listener closes.
 ADMIN_TAKEN_BYTES_MIN = 64 * KIB  # A client that reads less in `ADMIN_IDLE_S` reads nothing.
 # The console has its own few connections, so that it works while clients fill the router.

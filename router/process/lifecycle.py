@@ -69,7 +69,7 @@ async def serve(
         commanded=process.record.audit_log.commanded,
         parts=parts,
     )
-    async with admin, asyncio.TaskGroup() as tasks:
+    async with admin as admin_socket, asyncio.TaskGroup() as tasks:
         until_draining = [
             tasks.create_task(store.watch(process.reapply)),
             tasks.create_task(process.burst_runner.run()),
@@ -81,6 +81,7 @@ async def serve(
             tasks.create_task(process.lag.run()),
             tasks.create_task(process.console.run(api)),
             tasks.create_task(process.callers.run()),
+            tasks.create_task(admin_socket.run()),
         ]
         tasks.create_task(process.workers.run())
         process.serving.set()

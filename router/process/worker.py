@@ -110,7 +110,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
         part.run(directory) / "admin.sock",
         parts=process.insight.api_parts(),
     )
-    async with admin, asyncio.TaskGroup() as tasks:
+    async with admin as admin_socket, asyncio.TaskGroup() as tasks:
         ending = [
             tasks.create_task(work)
             for work in (
@@ -119,6 +119,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
                 store.watch(lambda wanted, _: process.reapply(wanted, [])),
                 process.lag.run(),
                 process.callers.run(),
+                admin_socket.run(),
             )
         ]
         process.serving.set()

@@ -86,6 +86,20 @@ def test_a_worker_that_is_killed_costs_its_own_streams_and_is_back(
     assert codes.count("worker-ready") == 2
 
 
+def test_the_socket_file_of_each_worker_is_made_again_when_it_is_removed(
+    net: Network, west: Site
+) -> None:
+    serve(net, west)
+    run = west.directory / "run"
+    for path in (run / "admin.sock", run / "workers" / "1" / "admin.sock"):
+        before = path.stat().st_ino
+        path.unlink()
+        until(path.exists, "it is there again")
+        assert (path.stat().st_mode & 0o777, path.stat().st_ino == before) == (0o600, False)
+    assert west.ctl("health").out == "alive\n"
+    assert are_ready(west, 2)
+
+
 def linked_to_both(net: Network, west: Site) -> Site:
     """Another site, to which both workers of ``west`` are linked."""
     east = net.site("east")

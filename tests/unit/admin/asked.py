@@ -8,9 +8,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from router.admin.admin_socket import bind
 from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering
-from router.admin.server import bind
 
 
 @contextlib.asynccontextmanager

@@ -8,9 +8,10 @@ from typing import cast
 import pytest
 from aiohttp import web
 
+from router.admin.admin_socket import bind
 from router.admin.connection_slots import ConnectionSlots, know
 from router.admin.connections import answering, application
-from router.admin.server import bind, bind_tcp
+from router.admin.server import bind_tcp
 from router.model import limits
 from tests.scenario.harness import own_address
 from tests.unit.admin.test_connections import LAST, Handlers, served, statuses, tell

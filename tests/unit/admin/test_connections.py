@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from router.admin.admin_socket import bind
 from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering, application
-from router.admin.server import bind
 from router.model import limits
 
 BODY_MAX = 1_000

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from router.admin.admin_socket import bind
 from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering
-from router.admin.server import bind
 from tests.unit.admin.test_connections import LAST, Handlers, statuses
 
 CLIENTS = 150
