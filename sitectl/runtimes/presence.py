@@ -37,15 +37,16 @@ def running_pid(site: DirectorySite) -> int | None:
     """The router's process id, only when it is surely ours; None: it does not run.
 
     The kernel names the process behind the admin socket. Without an answer there, the number in
-    the lock file counts, but only while the lock is held. Without that file, command lines do.
+    the lock file counts, but only while the lock is held. Without a lock file that can be read,
+    command lines do.
     """
     process_id = site.admin.process_id()
     if process_id is None and site.is_locked():
         try:
             process_id = int(read_whole(site.run / "lock", _LOCK_BYTES_MAX).split()[0])
-        except FileNotFoundError:
+        except (OSError, CertError):
             process_id = run_lock.process_of(site.directory)
-        except (OSError, ValueError, IndexError, CertError):
+        except (ValueError, IndexError):
             return None
     return process_id if process_id and _is_of_owner(process_id, site) else None
 

@@ -5,17 +5,19 @@ import fcntl
 import os
 from pathlib import Path
 
+from certs.errors import CertError
+
 _PROGRAM = b"router.process.main"
 
 
 def is_locked(run: Path) -> bool:
     """Whether a process holds ``run/lock``, as a router does from its first step to its last, or
-    runs for this site although ``run`` was removed."""
+    runs for this site although that file was removed or cannot be opened."""
     from certs.files import open_file  # It loads msgspec, and `sitectl health` needs none.
 
     try:
         descriptor = open_file(run / "lock")
-    except FileNotFoundError:
+    except (OSError, CertError):
         return process_of(run.parent) is not None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,5 +1,6 @@
 """A router that runs without its socket, or without its whole ``run`` directory."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from certs import files
 from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import presence
 from sitectl.site import run_lock
@@ -63,6 +65,28 @@ def test_a_router_whose_socket_was_removed_is_not_said_to_be_stopped(
         )
         assert site.still_answers() and presence.death_of(site) is None
         assert presence.running_pid(site) == process_id
+    assert "is not running" in refusal(site).message
+    assert not site.still_answers() and presence.running_pid(site) is None
+
+
+@pytest.mark.parametrize("how", ["fifo", "no permission"])
+def test_a_lock_that_cannot_be_opened_leaves_the_command_line_to_decide(
+    site: DirectorySite, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every listing of sites or gateways ended with the error of the one file."""
+    if how == "fifo":
+        os.mkfifo(site.run / "aside")
+    else:
+
+        def forbidden(path: Path) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(files, "open_file", forbidden)
+    with router(site.directory) as process_id:
+        if how == "fifo":
+            (site.run / "aside").rename(site.run / "lock")
+        assert "runs, but nothing answers at" in refusal(site).message
+        assert site.still_answers() and presence.running_pid(site) == process_id
     assert "is not running" in refusal(site).message
     assert not site.still_answers() and presence.running_pid(site) is None
 
