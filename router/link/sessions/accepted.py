@@ -13,7 +13,6 @@ from router.link.streams.buffers import LinkBuffers, ProcessBuffers
 from router.link.streams.holder_share import UNKNOWN_HOLDER, HolderShares
 from router.link.streams.mux import LaneMux
 from router.model import limits
-from router.model.errors import HandshakeRejected
 from router.net.ports import Connection, ConnectionHandler, Timers
 
 ALPN = "spillway/1"

@@ -299,7 +299,7 @@ def test_after_a_restart_during_a_wake_what_was_there_before_ends_no_hold() -> N
     forwarder.ports.set_remotes(KEY, [candidate("far", capacity=2)])
     world.run(limits.START_SETTLES_S, per_s=53)
     assert world.far_target.requests > 2
-    waking = forwarder._services[KEY].waking
+    waking = forwarder._services[KEY].wake_state
     assert waking.wake is not None and not waking.is_woken
     world.mesh.offered[router_of("woken")] = world.mesh.offered[router_of("far")]
     remotes = [candidate("far", capacity=2), candidate("woken", capacity=60)]
