@@ -46,7 +46,7 @@ class Adjacencies:
         """Whether that neighbor is stopping: it asked us to open no more streams on any link to it.
         It asks so on a single link when another link has replaced that one."""
         known = self.known.get(router)
-        return known is not None and all(one.draining.peer_asked for one in known.sessions)
+        return known is not None and all(one.link_drain.peer_asked for one in known.sessions)
 
     @property
     def sharing(self) -> dict[RouterId, bool]:
@@ -92,7 +92,7 @@ class Adjacencies:
         adjacency = self.known.get(neighbour.router) if neighbour is not None else None
         if neighbour is None or adjacency is None or session not in adjacency.sessions:
             return False
-        if session.draining.is_leaving:  # The peer may have asked in the turn of its goodbye.
+        if session.link_drain.is_leaving:  # The peer may have asked in the turn of its goodbye.
             adjacency.tell_changes(self._owner)
         adjacency.sessions.remove(session)
         if adjacency.sessions:
@@ -100,7 +100,7 @@ class Adjacencies:
                 self._owner.further_link_down(
                     *(neighbour.router, name, session.direction),
                     str(fault),
-                    was_draining=session.draining.is_draining,
+                    was_draining=session.link_drain.is_draining,
                 )
             return True
         del self.known[neighbour.router]

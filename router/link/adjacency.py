@@ -41,11 +41,11 @@ class LinkAdjacency:
         """Report changes of cost and terms, and that the adjacency begins to drain or drains
         wholly."""
         router = self.neighbour.router
-        drain_begun = all(one.draining.is_draining for one in self.sessions)
+        drain_begun = all(one.link_drain.is_draining for one in self.sessions)
         if drain_begun and not self._drain_told:
             owner.adjacency_drain_begun(router)
         self._drain_told = drain_begun
-        costs = [one.cost for one in self.sessions if not one.draining.is_leaving]
+        costs = [one.cost for one in self.sessions if not one.link_drain.is_leaving]
         if not self.is_told:
             return
         if not costs:
@@ -84,4 +84,4 @@ def preference(session: LinkSession) -> tuple[bool, int, int]:
     """Sort key of links for a message or stream: one that stays, then the cheapest, then the least
     loaded."""
     lane = session.lanes.opening
-    return session.draining.is_leaving, session.cost, lane.stream_count if lane is not None else 0
+    return session.link_drain.is_leaving, session.cost, lane.stream_count if lane is not None else 0

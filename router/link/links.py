@@ -395,7 +395,7 @@ class Links:
         yet."""
         if self.adjacencies.leaves(router) and self.departure.other_leaves(router):
             for session in self._sessions():
-                session.draining.reword(self.departure.farewell)
+                session.link_drain.reword(self.departure.farewell)
 
     def _sessions(self) -> list[LinkSession]:
         return [*self._dialed.sessions, *self._accepted.up, *self._accepted.handshaking]

@@ -92,7 +92,7 @@ class AcceptedLinks:
         assert neighbour is not None
         self.handshaking.discard(session)
         known = self._same_links(session, neighbour)
-        replaced = next((one for one in known if not one.draining.is_draining), None)
+        replaced = next((one for one in known if not one.link_drain.is_draining), None)
         # A draining one has a successor already, or gets it now.
         named = [self.up[one] for one in known]
         before = self.lost.came_up(session, neighbour)

@@ -64,7 +64,7 @@ class DataLaneDial:
             session is not None
             and session.lanes.data.current is not None
             and certificate != self._certificate
-            and not session.draining.is_draining
+            and not session.link_drain.is_draining
             and self._dial is None
         ):
             self._begin_dial()
@@ -82,7 +82,7 @@ class DataLaneDial:
             session is None
             or not session.is_up
             or session.lanes.is_joining
-            or session.draining.is_draining
+            or session.link_drain.is_draining
         ):
             return
         if self._dial is None and self._timer is None:

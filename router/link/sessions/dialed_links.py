@@ -102,7 +102,7 @@ class DialedLinks:
         if link is not None and link.dialing is LinkDialing.NOT_YET:
             before = (old for old in self.leaving if old.name == link.name)
             older = (session for old in before for session in old.sessions)
-            if all(one.draining.peer_is_quiet or not one.is_up for one in older):
+            if all(one.link_drain.peer_is_quiet or not one.is_up for one in older):
                 link.start()
 
     def retry_all(self) -> None:
@@ -150,7 +150,7 @@ class DialedLinks:
         elif (
             link is not None
             and link.session is session
-            and session.draining.is_draining
+            and session.link_drain.is_draining
             and may_succeed
         ):
             self._succeed(link)

@@ -37,7 +37,7 @@ def _is_twin(session: LinkSession, other: LinkSession) -> bool:
 
 def _lives(other: LinkSession, now: float) -> bool:
     lane = other.lanes.control
-    if lane is None or not other.is_up or other.draining.is_draining:
+    if lane is None or not other.is_up or other.link_drain.is_draining:
         return False
     return now - lane.heard_at < limits.DUPLICATE_SEEN_S
 

@@ -132,7 +132,7 @@ def _silence(silent_s: float) -> str:
 
 
 def _status(name: str, neighbour: Neighbour | None, session: LinkSession | None) -> LinkStatus:
-    drains = session is not None and session.draining.is_draining
+    drains = session is not None and session.link_drain.is_draining
     return LinkStatus(
         name=name,
         neighbour_name=neighbour.name if neighbour else "",

@@ -152,7 +152,7 @@ class OutgoingLink:
         if (
             session is not None
             and session.is_up
-            and not session.draining.is_draining
+            and not session.link_drain.is_draining
             and self.dialing is LinkDialing.ON
         ):
             self._succession.begin()
@@ -268,7 +268,7 @@ class OutgoingLink:
             pause_s = limits.COPY_RETRY_S if is_copy else self.spec.retry_after_error_s
             self._wait(pause_s if self._shown == self._to_show(self._tls()) else 0.0)
         else:
-            self.has_stopped = fault.code == "shutdown" and session.draining.is_draining
+            self.has_stopped = fault.code == "shutdown" and session.link_drain.is_draining
             self._change("down", str(fault))
             was_stable = self._network.now() - session.up_at >= limits.RECONNECT_STABLE_S
             if fault.code == "shutdown":  # A neighbor that says goodbye will be back soon.

@@ -40,8 +40,8 @@ class LinkSession:
     """One link to one neighbor: handles the messages of its lanes in the link's order
     (`LaneOwner`).
 
-    It owns ``lanes``; ``greeting`` has what both ends said about themselves, ``draining`` which of
-    them opens no more streams.
+    It owns ``lanes``; ``greeting`` has what both ends said about themselves, ``link_drain`` which
+    of them opens no more streams.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LinkSession:
         """The neighbor opened a stream. Each OPEN passes here: no extra call."""
         self._timers = timers
         self._handshake = LinkHandshake(timers, config, self.greeting)
-        self.draining = LinkDrain(timers)
+        self.link_drain = LinkDrain(timers)
         self._fault: Fault | None = None
         self._closing = False
         self._awaited_acks = 0
@@ -204,10 +204,10 @@ class LinkSession:
                 self.close(fault)
             return
         if deadline is not None:
-            self.draining.end_by(deadline, lambda: self.close(fault))
-        self.draining.ask(self.lanes.control, fault)
+            self.link_drain.end_by(deadline, lambda: self.close(fault))
+        self.link_drain.ask(self.lanes.control, fault)
         if wholly:
-            self.draining.fall_quiet(self.lanes)
+            self.link_drain.fall_quiet(self.lanes)
         self._owner.session_draining(self)
 
     def close(self, fault: Fault) -> None:
@@ -353,7 +353,7 @@ class LinkSession:
         assert self.neighbour is not None
         self.lanes.take(lane, self, drains=self.greeting.peer_drains)
         self.lanes.serve(lane, self.neighbour, self.greeting)
-        if self.draining.is_quiet:
+        if self.link_drain.is_quiet:
             lane.open_no_more()
         self._owner.session_changed(self)
 
@@ -371,7 +371,7 @@ class LinkSession:
             raise RemoteProtocolError("bad-order", "a lane drains that carries no streams yet")
         if self._closing:
             return
-        self.draining.receive(message, lane, self.lanes)
+        self.link_drain.receive(message, lane, self.lanes)
         if isinstance(message, control.Drain) and lane is self.lanes.data.current:
             self._replace_data_lane()
         self._owner.session_draining(self)
@@ -389,14 +389,14 @@ class LinkSession:
         self._close_if_drained()
 
     def _close_if_drained(self) -> None:
-        fault = self.draining.ends_with(self.lanes)
+        fault = self.link_drain.ends_with(self.lanes)
         if fault is not None:  # No effect if it is closing.
             self.close(fault)
 
     def _looked(self) -> None:
         """After a check of the lanes: replace a data lane that is worn."""
         lane = self.lanes.data.current
-        if lane is not None and lane.needs_replacement and not self.draining.is_draining:
+        if lane is not None and lane.needs_replacement and not self.link_drain.is_draining:
             self._replace_data_lane()
 
     # The end.
@@ -408,7 +408,7 @@ class LinkSession:
             return
         self._closing = True
         self._handshake.stop()
-        self.draining.stop()
+        self.link_drain.stop()
         self._liveness.stop()
         self._renewals.stop()
         self.lanes.end(fault, politely=politely)

@@ -24,7 +24,7 @@ class Session:
     def __init__(self) -> None:
         self.is_up = True
         self.config = SimpleNamespace(certificate=OLD)
-        self.draining = SimpleNamespace(is_draining=False)
+        self.link_drain = SimpleNamespace(is_draining=False)
         self.lanes = SimpleNamespace(data=SimpleNamespace(current=None), is_joining=False)
         self.joined: list[bytes] = []
 
@@ -113,7 +113,7 @@ def test_a_lane_is_not_dialed_again_for_a_link_that_needs_none(up: Dials, why: s
     up.session.has_lane(there=False)
     up.session.is_up = why != "down"
     up.session.lanes.is_joining = why == "joining"
-    up.session.draining.is_draining = why == "draining"
+    up.session.link_drain.is_draining = why == "draining"
     if why == "cancelled":
         up.dial.cancel()
     up.dial.changed()
@@ -132,7 +132,7 @@ def test_another_certificate_is_shown_on_another_lane_dialed_once(up: Dials) -> 
 @pytest.mark.parametrize("why", ["no lane", "draining", "cancelled"])
 def test_nothing_is_dialed_for_a_certificate_where_no_lane_shows_one(up: Dials, why: str) -> None:
     up.session.has_lane(there=why != "no lane")
-    up.session.draining.is_draining = why == "draining"
+    up.session.link_drain.is_draining = why == "draining"
     if why == "cancelled":
         up.dial.cancel()
     up.dial.renew(NEW)
