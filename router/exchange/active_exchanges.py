@@ -36,18 +36,20 @@ class IncomingExchange(Protocol):
 
 
 class ActiveExchanges:
-    """Owns both sets, and ends their members: after a grace period, or at once."""
+    """Owns the connections of clients and the exchanges of streams that end here, and ends them:
+    after a grace period, or at once.
+    """
 
     __slots__ = (
+        "_awaiting_activity",
         "_drained",
         "_pressure",
         "_timers",
-        "_wants_stir",
         "clients",
         "egress",
         "is_draining",
         "many_at_once",
-        "stirred",
+        "on_activity",
     )
 
     def __init__(self, timers: Timers, pressure: Pressure) -> None:
@@ -60,9 +62,9 @@ class ActiveExchanges:
         self.egress: dict[IncomingExchange, None] = {}
         self.is_draining = False
         """Nothing is added any more."""
-        self.stirred: Callable[[], None] | None = None
+        self.on_activity: Callable[[], None] | None = None
         """Called when something is added, if there are followers."""
-        self._wants_stir: set[Callable[[], None]] = set()
+        self._awaiting_activity: set[Callable[[], None]] = set()
 
     @property
     def is_empty(self) -> bool:
@@ -71,13 +73,13 @@ class ActiveExchanges:
 
     def on_next_activity(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once, when something is added next."""
-        self._wants_stir.add(callback)
-        self.stirred = self._stirred
+        self._awaiting_activity.add(callback)
+        self.on_activity = self._activity_began
 
-    def _stirred(self) -> None:
-        wants, self._wants_stir = self._wants_stir, set()
-        self.stirred = None
-        for callback in wants:
+    def _activity_began(self) -> None:
+        callbacks, self._awaiting_activity = self._awaiting_activity, set()
+        self.on_activity = None
+        for callback in callbacks:
             callback()
 
     def egress_finished(self, egress: IncomingExchange) -> None:

@@ -177,11 +177,6 @@ class Forwarder:
         self._exchanges.dismiss_egress(service)
         service.stop()
 
-    def flows_of_clients(self) -> Iterator[Flow]:
-        """Requests and connections of clients under way. O(clients)."""
-        for client in list(self._exchanges.clients):
-            yield from client.flows()
-
     def set_targets(self, key: ServiceKey, targets: Mapping[str, TargetConfig]) -> None:
         """Targets of this site by ``host:port``.
 
@@ -233,7 +228,7 @@ class Forwarder:
     # Read by others, besides `readings`
 
     @property
-    def is_at_rest(self) -> bool:
+    def is_idle(self) -> bool:
         """No client is connected, no stream ends here: until `on_next_activity` nothing changes."""
         return self._exchanges.is_empty
 
@@ -267,11 +262,11 @@ class Forwarder:
         service = self._services.get(key)
         return service is not None and self._trials.begin(service, sites, self.ports.known_as, done)
 
-    def flows(self, most: int) -> Iterator[Flow]:
-        """Requests and connections under way for clients of this site, of ``most``
-        clients at most.
+    def flows(self, most: int | None = None) -> Iterator[Flow]:
+        """Requests and connections under way for clients of this site: of ``most`` clients at most,
+        or of all. O(clients).
         """
-        for client in islice(self._exchanges.clients, most):
+        for client in list(islice(self._exchanges.clients, most)):
             yield from client.flows()
 
     def awaited_elsewhere(self) -> Mapping[tuple[ServiceKey, SiteId], int]:
@@ -279,14 +274,14 @@ class Forwarder:
         return self._exchanges.awaited_elsewhere()
 
     @property
-    def sessions(self) -> int:
-        """Client connections open at this site."""
+    def client_connections(self) -> int:
+        """How many are open at this site."""
         return len(self._exchanges.clients)
 
     @property
     def under_way(self) -> int:
         """Requests and connections of clients of this site, and of others that end here. O(n)."""
-        return sum(1 for _ in self.flows(self.sessions)) + len(self._exchanges.egress)
+        return sum(1 for _ in self.flows()) + len(self._exchanges.egress)
 
     # Stopping
 

@@ -7,7 +7,7 @@ from router.exchange.active_exchanges import ActiveExchanges
 from router.model import limits
 from router.service.service import Service
 
-REST_SAMPLES: Final = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
+IDLE_SAMPLES: Final = limits.DEMAND_WINDOW_S + limits.UNSERVED_S_MAX
 """So many seconds after the last stream, demand is zero, and older samples no longer count."""
 
 
@@ -18,10 +18,10 @@ class Sampling:
         "_exchanges",
         "_forget",
         "_forgotten_at",
+        "_idle_samples",
+        "_is_active",
         "_now",
-        "_samples_at_rest",
         "_services",
-        "_stirred",
     )
 
     def __init__(
@@ -37,18 +37,18 @@ class Sampling:
         """
         self._services, self._exchanges, self._now, self._forget = services, exchanges, now, forget
         self._forgotten_at = now()
-        self._stirred = True  # A client may have come since demand was sampled.
-        self._samples_at_rest = 0
+        self._is_active = True  # A client may have come since demand was sampled.
+        self._idle_samples = 0
 
     def sample_demand(self) -> None:
         """Call once a second: sample the demand for every service port."""
-        if self._stirred:
-            self._samples_at_rest = 0
+        if self._is_active:
+            self._idle_samples = 0
             if self._exchanges.is_empty:
-                self._stirred = False
-                self._exchanges.on_next_activity(self._stir)
-        if self._samples_at_rest <= REST_SAMPLES:  # Missing samples count as zero.
-            self._samples_at_rest += 1
+                self._is_active = False
+                self._exchanges.on_next_activity(self._activity_began)
+        if self._idle_samples <= IDLE_SAMPLES:  # Missing samples count as zero.
+            self._idle_samples += 1
             for service in self._services:
                 service.sample_demand()
         now = self._now()
@@ -56,8 +56,8 @@ class Sampling:
             self._forgotten_at = now
             self._forget()
 
-    def _stir(self) -> None:
-        self._stirred = True
+    def _activity_began(self) -> None:
+        self._is_active = True
 
     def sample_latency(self) -> None:
         """Time a few requests of every service port."""

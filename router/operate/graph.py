@@ -101,7 +101,7 @@ class CallGraph:
         return numbers
 
     def _open(self) -> Iterator[tuple[ServiceKey, SiteId, object]]:
-        for flow in self._router.forwarder.flows_of_clients():
+        for flow in self._router.forwarder.flows():
             record = flow.record
             if record.origin is not None and record.site is not None:
                 yield flow.key, record.site, record.origin

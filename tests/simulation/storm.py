@@ -225,7 +225,7 @@ def unrest(site: SimSite) -> list[str]:
         "streams": router.links.streams,
         "buffered by links": router.links.buffered_bytes,
         "held by requests": router.forwarder.memory.held_bytes,
-        "sessions": router.forwarder.sessions,
+        "sessions": router.forwarder.client_connections,
     }
     for snapshot in router.readings.services_snapshot():
         counts[f"queued for {snapshot.key}"] = snapshot.queued

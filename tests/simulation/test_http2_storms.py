@@ -324,7 +324,7 @@ def test_a_storm_of_broken_streams_leaves_nothing_behind(
     for site in storm.world.sites.values():
         assert site.router.readings.load_of(ServiceKey("shop", SERVICE.port)).in_flight == 0
     storm.world.run(100)
-    assert storm.world["a"].router.forwarder.sessions == 0, "idle connections were closed"
+    assert storm.world["a"].router.forwarder.client_connections == 0, "idle connections were closed"
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])

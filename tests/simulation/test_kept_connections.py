@@ -39,7 +39,7 @@ def test_each_gets_its_own_answers_and_nothing_is_left(seed: int) -> None:
     world.run(20)
     for site in (left, right):
         assert unrest(site) == [], site.name
-        assert site.router.forwarder.is_at_rest
+        assert site.router.forwarder.is_idle
     assert statuses[200] + statuses[204] >= ANSWERED_MIN, statuses
 
 

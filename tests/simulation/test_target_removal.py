@@ -139,5 +139,5 @@ def test_clients_of_a_deleted_service_are_served_to_the_end_and_closed_cleanly()
     assert late.error == "refused"
     world.run(5)
     assert SERVICE not in a.router.services and SERVICE not in b.router.services
-    assert [site.router.forwarder.sessions for site in (a, b)] == [0, 0]
+    assert [site.router.forwarder.client_connections for site in (a, b)] == [0, 0]
     assert [site.router.links.streams for site in (a, b)] == [0, 0]

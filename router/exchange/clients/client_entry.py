@@ -108,8 +108,8 @@ class ClientEntry:
             gone=self._gone,
         )
         exchanges.clients.add(client)
-        if exchanges.stirred is not None:
-            exchanges.stirred()
+        if exchanges.on_activity is not None:
+            exchanges.on_activity()
         if service.protocol == "http2":
             exchanges.many_at_once.add(client)
         if service.config.max_age_s:

@@ -103,8 +103,8 @@ class EgressExchange(Exchange):
         self._exchanges = exchanges
         exchanges.egress[self] = None
         stream.lead_to(self)  # First: the stream's end must also end this, in any case.
-        if exchanges.stirred is not None:
-            exchanges.stirred()
+        if exchanges.on_activity is not None:
+            exchanges.on_activity()
         wait_until = None
         if wait_ms > 0:
             wait_s = min(wait_ms / 1000, limits.OPEN_WAIT_S_MAX)

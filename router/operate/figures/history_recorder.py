@@ -34,8 +34,8 @@ class HistoryRecorder:
         self._router = router
         self._clock = WallClock(timers.now, wall)
         self._history = History()
-        self._busy = InFlightMeans()
-        self._beside = InFlightMeans()
+        self._means = InFlightMeans()
+        self._means_beside = InFlightMeans()
         self._sites = HistorySites(router.site_name)
         self._step_at = 0.0
         self._looked = -1  # The number of the last sample.
@@ -67,7 +67,7 @@ class HistoryRecorder:
     def busy(self, key: ServiceKey) -> float:
         """Mean requests in flight at this site's targets of a service port over the last seconds,
         for clients of any site."""
-        return self._busy.mean(key, self._last_look())
+        return self._means.mean(key, self._last_look())
 
     def busy_beside(self, key: ServiceKey) -> float:
         """As `busy`, at the remaining targets of the site's other routers."""
@@ -76,7 +76,7 @@ class HistoryRecorder:
             return 0.0
         if self._rests_since is not None:
             return now  # An idle router takes no samples.
-        return self._beside.mean(key, self._last_look())
+        return self._means_beside.mean(key, self._last_look())
 
     @property
     def unanswered(self) -> list[ServiceKey]:
@@ -112,17 +112,17 @@ class HistoryRecorder:
         self._looked = _look_at(now)
         history, forwarder = self._history, self._router.forwarder
         history.look(1 + self._rested(now, before=1))
-        is_idle = forwarder.is_at_rest
+        is_idle = forwarder.is_idle
         for key, held in forwarder.readings.under_way():
             history.hold(key, held)
             is_idle = False
-        self._busy.look(_look_at(now))
+        self._means.look(_look_at(now))
         for key, in_flight in forwarder.readings.busy():
-            self._busy.hold(key, in_flight)
+            self._means.hold(key, in_flight)
         if self._router.links.adjacencies.siblings:
-            self._beside.look(_look_at(now))
+            self._means_beside.look(_look_at(now))
             for key, in_flight in forwarder.readings.busy_beside():
-                self._beside.hold(key, in_flight)
+                self._means_beside.hold(key, in_flight)
         forwarder.sampling.sample_latency()
         if now >= self._step_at:
             self._step(now)
@@ -192,7 +192,7 @@ class HistoryRecorder:
         since, self._rests_since = self._rests_since, None
         if since is None:
             return 0
-        self._busy.rest(_look_at(now) - before)
+        self._means.rest(_look_at(now) - before)
         looks = floor(now / limits.HISTORY_LOOK_S) - floor(since / limits.HISTORY_LOOK_S)
         return max(0, looks - before)
 
@@ -207,8 +207,8 @@ class HistoryRecorder:
         self._stalls = 0
         self._step_at = next_tick(now + EXACT_S, limits.HISTORY_STEP_S)
         self._history.close(now)
-        self._busy.forget(_look_at(now))
-        self._beside.forget(_look_at(now))
+        self._means.forget(_look_at(now))
+        self._means_beside.forget(_look_at(now))
         self._sites.look(self._router.routing.table, now)
         self._read(iter(self._router.readings.keys), now)
 

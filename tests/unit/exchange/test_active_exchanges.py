@@ -70,7 +70,7 @@ def test_who_asks_again_is_told_again_also_from_within_the_call() -> None:
     busy: list[bool] = []
 
     def told() -> None:
-        busy.append(not shop.a.is_at_rest)
+        busy.append(not shop.a.is_idle)
         shop.a.on_next_activity(told)
 
     shop.a.on_next_activity(told)
@@ -178,4 +178,4 @@ def test_requests_of_clients_and_those_that_end_here_are_under_way() -> None:
         seen.append((shop.a.under_way, shop.sites["b"].forwarder.under_way))
     shop.client(b"")
     assert seen == [(1, 0), (2, 1), (3, 1)]
-    assert (shop.a.under_way, shop.a.sessions) == (3, 4), "one client has not asked yet"
+    assert (shop.a.under_way, shop.a.client_connections) == (3, 4), "one client has not asked yet"

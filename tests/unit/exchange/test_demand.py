@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from router.balance.learning.demand import ScaleFigures
-from router.exchange.sampling import REST_SAMPLES, Sampling
+from router.exchange.sampling import IDLE_SAMPLES, Sampling
 from router.model import limits
 from router.model.capacity import Rate
 from router.model.ids import ServiceKey
@@ -129,7 +129,7 @@ def test_a_site_at_rest_is_sampled_no_more_than_needed_and_again_when_somebody_c
         ask_and_leave()
         world.second()
         assert world.scale().demand.demand_per_s == pytest.approx(1 / limits.DEMAND_WINDOW_S, 0.02)
-        for _ in range(int(REST_SAMPLES) + 1):
+        for _ in range(int(IDLE_SAMPLES) + 1):
             world.second()
         assert world.scale().demand.demand_per_s == 0.0
         samples.clear()

@@ -60,7 +60,7 @@ def opened(
         timings=SimpleNamespace(wanted=None),
         target_ways=SimpleNamespace(by_protocol={request.protocol: {"a:1": way}}),
     )
-    under_way = cast(Any, SimpleNamespace(egress={}, stirred=None))
+    under_way = cast(Any, SimpleNamespace(egress={}, on_activity=None))
     EgressExchange(cast(Any, told), request, cast(Any, service), under_way, ingress, 0, UNTOLD)
     return told
 

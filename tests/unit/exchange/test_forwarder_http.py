@@ -530,7 +530,7 @@ def test_a_stream_whose_answer_nobody_takes_ends_after_the_time_of_a_tunnel(take
     assert (neighbour.events[-1] == ("lost", "stalled")) is (not takes)
     shop.network.advance(2 * limits.TUNNEL_IDLE_S)
     assert neighbour.events[-1] == ("lost", "stalled")
-    assert shop.sites["b"].forwarder.sessions == 0
+    assert shop.sites["b"].forwarder.client_connections == 0
 
 
 def test_a_draining_egress_refuses_and_finishes_what_it_has() -> None:

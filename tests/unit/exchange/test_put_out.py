@@ -180,7 +180,7 @@ def test_what_is_lent_from_now_on_counts_those_who_hold_a_slot_already() -> None
 
 def test_what_clients_have_under_way_is_a_flow_each() -> None:
     world = World()
-    flows = list(world.a.flows_of_clients())
+    flows = list(world.a.flows())
     at = sorted((one.request.key.name, str(one.record.site)) for one in flows)
     assert at == sorted((service, site_of(site)) for service, site in world.clients)
     assert [len(list(world.a.flows(most))) for most in (0, 2, 99)] == [0, 2, 6]

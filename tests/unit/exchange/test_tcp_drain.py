@@ -63,7 +63,7 @@ class World:
         self.internet.run_while(lambda: not self.client.losses)
 
     def accept(self, connection: Connection) -> ConnectionHandler:
-        if self.forwarder.sessions == 0 or self.target.connection is not None:
+        if self.forwarder.client_connections == 0 or self.target.connection is not None:
             return Recorder()  # A health check.
         if self.protocol == "http":
             self.target.on_received = self.switch
@@ -110,7 +110,7 @@ def test_an_aborted_site_gives_up_what_is_on_its_way(protocol: ServiceProtocol) 
     world.forwarder.abort()
     world.internet.run_while(lambda: not world.target.losses)
     assert not world.target.told("ended")
-    assert world.forwarder.sessions == 0
+    assert world.forwarder.client_connections == 0
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -131,4 +131,4 @@ def test_a_target_may_take_the_last_bytes_of_a_client_that_left_as_slowly_as_it_
     world.internet.run_while(lambda: not target.losses, limit_s=60.0)
     assert world.internet.now - began > 15.0
     assert (bytes(target.data), target.losses) == (LAST_WORDS, [None])
-    assert world.forwarder.sessions == 0
+    assert world.forwarder.client_connections == 0

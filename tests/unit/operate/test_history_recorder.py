@@ -442,7 +442,7 @@ def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[Histor
 
         patch.setattr(Readings, "under_way", counted)
         if not rests:
-            patch.setattr(Forwarder, "is_at_rest", False)
+            patch.setattr(Forwarder, "is_idle", False)
         world = World(3, "a", "b")
         a, b = world.sites.values()
         a.link(b, cost=5)

@@ -239,7 +239,7 @@ def test_very_short_of_memory_a_few_clients_are_told_and_others_wait() -> None:
     most = [0]
 
     def are_waiting() -> bool:
-        most[0] = max(most[0], scene.a.router.forwarder.sessions)
+        most[0] = max(most[0], scene.a.router.forwarder.client_connections)
         return sum(client.got.startswith(b"HTTP/1.1 503 ") for client in slow) < count
 
     scene.world.run_while(are_waiting, 10)
@@ -247,7 +247,7 @@ def test_very_short_of_memory_a_few_clients_are_told_and_others_wait() -> None:
     scene.fill(100)
     slow += [SlowClient(scene.a) for _ in range(count)]
     forwarder = scene.a.router.forwarder
-    scene.world.run_while(lambda: forwarder.sessions <= limits.CLIENTS_WHEN_SHORT, 1)
+    scene.world.run_while(lambda: forwarder.client_connections <= limits.CLIENTS_WHEN_SHORT, 1)
 
 
 def test_idle_connections_go_first() -> None:
