@@ -29,7 +29,7 @@ def told(planned: WhatIfPlan, current: SimulatedOutcome, proposed: SimulatedOutc
     ]
     now, then = pictures
     shares = [abs(old.share - new.share) for old, new in zip(now.sites, then.sites, strict=True)]
-    nobody = abs(now.refused - then.refused) / max(1, now.offered)
+    refused = abs(now.refused - then.refused) / max(1, now.offered)
     return WhatIfView(
         service=service.name,
         port=service.port,
@@ -38,7 +38,7 @@ def told(planned: WhatIfPlan, current: SimulatedOutcome, proposed: SimulatedOutc
         recorded=_recorded(planned),
         current=now,
         proposed=then,
-        moved=round((sum(shares) + nobody) / 2.0, 4),
+        moved=round((sum(shares) + refused) / 2.0, 4),
         added_p50_ms=_added(now.p50_ms, then.p50_ms),
         added_p99_ms=_added(now.p99_ms, then.p99_ms),
         commands=planned.commands,

@@ -263,7 +263,7 @@ class EdgeRouting:
             return [_bad(from_router, heard.reason)]
         if heard == "gap":
             self._rows.begin()
-            return self._wish(now, anew=True)
+            return self._wish(now, from_start=True)
         events: list[RoutingEvent] = [
             SendEdge(way.router, HaveMessage(self._rows.series, self._rows.version))
         ]
@@ -314,7 +314,7 @@ class EdgeRouting:
         """Carry out everything due. Early, late and double calls are harmless."""
         events = self._passed(self._core.handle_timeout(now))
         if self._wish_at is not None and now >= self._wish_at:
-            events += self._wish(now, again=True)
+            events += self._wish(now, repeats=True)
         if self._is_whole and self._former.services and now >= self._former_until:
             self._former, self._told = EMPTY_EDGE_TABLE, self._rows.told
         return events + self._rebuild(now)
@@ -341,7 +341,7 @@ class EdgeRouting:
         self._former = self._told if self._is_kept(now) else EMPTY_EDGE_TABLE
         self._former_until = now + EDGE_FORMER_S
         events = self._passed(self._core.adjacency_up(way.router, way.site, way.cost, now))
-        return [*events, *self._wish(now, anew=True), *self._rebuild(now)]
+        return [*events, *self._wish(now, from_start=True), *self._rebuild(now)]
 
     def _detach(self, now: float) -> list[RoutingEvent]:
         assert self._way is not None
@@ -366,11 +366,14 @@ class EdgeRouting:
             return []
         return [*self._detach(now), *self._attach(best, now)]
 
-    def _wish(self, now: float, *, anew: bool = False, again: bool = False) -> list[RoutingEvent]:
+    def _wish(
+        self, now: float, *, from_start: bool = False, repeats: bool = False
+    ) -> list[RoutingEvent]:
+        """``from_start``: ask for the whole table. ``repeats``: the last wish may be lost."""
         assert self._way is not None
-        if not again:
+        if not repeats:
             self._number += 1
-        if anew:
+        if from_start:
             self._since = self._number
         self._wish_at = now + EDGE_RETRANSMIT_S
         met = () if self._rows.series else self._rows.met  # It holds rows: the neighbor knows them.
