@@ -260,6 +260,11 @@ class Candidate(ABC):
         return free if mark == inf else min(free, max(0, int(mark) - self.in_flight))
 
     @property
+    def known_beyond(self) -> int:
+        """``beyond`` without placeholders: requests that run there."""
+        return self.beyond
+
+    @property
     def is_asked_again(self) -> bool:
         """A slot counts as free only because its last refusal is some time ago: no report came
         since.

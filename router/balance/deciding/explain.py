@@ -241,8 +241,13 @@ def _room(one: Candidate, share: float | None) -> str:
     if is_lent and free_slots == one.share_left:
         return f"{free_slots} free{for_whom} of the {lent} slots that one neighbor may hold"
     free = f"{free_slots} of {slots} free{for_whom}"
-    if one.local and one.beyond > 0:  # At a target that is down, for example.
-        free += f"; {one.beyond} more in flight take no slot"
+    if not one.local:
+        return free
+    assumed = one.beyond - one.known_beyond
+    if assumed > 0:  # Its last refusal is some time ago, and no report came since.
+        free += f", {assumed} of them assumed: another router or worker was full"
+    if one.known_beyond > 0:  # At a target that is down, for example.
+        free += f"; {one.known_beyond} more in flight take no slot"
     return free
 
 

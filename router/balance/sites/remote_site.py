@@ -227,6 +227,11 @@ class RemoteSite(Candidate):
         return not is_bound and self.stated_capacity is not None
 
     @property
+    def known_beyond(self) -> int:
+        """As it was reported."""
+        return self._beyond_heard
+
+    @property
     def is_asked_again(self) -> bool:
         """As in `Candidate`: see `refresh`."""
         stated = self.stated_capacity

@@ -235,6 +235,11 @@ class RoutersOfSite(Candidate):
         return any([one.is_learnt for one in self._left])
 
     @property
+    def known_beyond(self) -> int:
+        """Without the placeholders of all of them."""
+        return self.beyond - sum([one.beyond - one.known_beyond for one in self.members])
+
+    @property
     def is_asked_again(self) -> bool:
         """All of them with apparent room are."""
         with_room = [one for one in self._left if not one.hard_full]

@@ -122,6 +122,28 @@ def test_what_one_router_has_beyond_its_slots_takes_none_of_another_one() -> Non
     assert [here.take() for _ in range(2)] == ["8", THIRD]
 
 
+def test_a_slot_that_is_assumed_to_be_free_again_is_not_said_to_run_without_one() -> None:
+    here = Here(6)
+    here.balancer.set_remotes([candidate("2", OWN)])
+    for _ in range(5):
+        here.ledger.try_acquire(0.0)
+    here.balancer.refused(OWN, 4, 1.0, RouterId("2"))
+    (own,) = here.balancer.explain(1.0 + limits.REFUSED_FULL_S).candidates
+    assert (own.in_flight, own.capacity, own.free) == (9, 10, 2)
+    assert own.reason == (
+        "local site has room (2 of 10 free, 1 of them assumed: another router or worker was full)"
+    )
+
+
+def test_what_a_router_of_this_site_that_drains_still_has_is_not_assumed() -> None:
+    here = Here(6)
+    here.balancer.set_remotes([candidate("2", OWN, draining=True)])
+    here.balancer.report_load(OWN, 3, 1, 4, 1.0, router=RouterId("2"))
+    (own,) = here.balancer.explain(2.0).candidates
+    assert (own.in_flight, own.capacity, own.free) == (3, 6, 6)
+    assert own.reason == "local site has room (6 of 6 free; 3 more in flight take no slot)"
+
+
 def test_a_request_that_another_router_of_this_site_takes_is_no_overflow() -> None:
     here = Here(0)
     here.balancer.set_remotes([candidate("2", OWN), candidate("9")])
