@@ -163,3 +163,23 @@ def judge(seed: int) -> None:
 @pytest.mark.parametrize("seed", seeds(12))
 def test_deleted_links_and_restarted_sites_lose_nothing_and_run_nothing_twice(seed: int) -> None:
     judge(seed)
+
+
+def test_requests_are_not_said_to_spread_over_a_site_that_stops() -> None:
+    world = World(1, "a", "b")
+    world["a"].link(world["b"], 5)
+    world["a"].declare()
+    for site in world.sites.values():
+        site.serve(1, capacity=None, service_s=5.0)
+    world.run(3)
+
+    def said() -> bool:
+        return any(note.code == "SW0331" for note in world["a"].router.notes)
+
+    assert said()
+    world["a"].request()
+    world.run(1)
+    world["a"].router.drain(lambda: None)
+    world.run(1)
+    assert world["a"].targets[9001].in_hand == 1, "it stops once this request has ended"
+    assert not said()

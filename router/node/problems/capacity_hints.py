@@ -12,10 +12,14 @@ SITES_SHOWN = 3
 
 def capacity_hints(wanted: Wanted, table: RouteTable, ready: Container[str]) -> list[Note]:
     """One note for each service with policy `fill` that is served here and elsewhere, if a target
-    here has no capacity: then this site is never full, whatever the others have.
+    here has no capacity: then this site is never full, whatever the others have. None while this
+    site stops and takes nothing new.
 
     ``ready``: services with a ready target here.
     """
+    own = table.sites.get(table.site)
+    if own is not None and own.draining:
+        return []
     connectors: dict[str, list[ConnectorSpec]] = {}
     for connector in wanted.connectors.values():
         connectors.setdefault(connector.service, []).append(connector)
