@@ -86,6 +86,13 @@ def _gets_weights(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
     e.declare(policy="split", weights={"a": 1, "b": 2, "c": 1})
 
 
+def _gets_weights_for_a_site_that_exports_no_more(
+    world: World, e: Site, a: Site, b: Site, c: Site
+) -> None:
+    _gets_weights(world, e, a, b, c)
+    _exports_no_more(world, e, a, b, c)
+
+
 def _comes_back(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
     c.kill()
     world.run(30)
@@ -136,6 +143,7 @@ ACTS = (
     _is_cut_off,
     _withdraws_and_dies,
     _gets_weights,
+    _gets_weights_for_a_site_that_exports_no_more,
     _comes_back,
 )
 

@@ -25,7 +25,8 @@ def weight_hints(
     ``own``: the name of this site; ``is_ready_here``: whether it has a ready target of a service;
     ``is_drained_here``: whether an operator drained the service here. A site that stops is not
     named: it comes back, or it is gone. At an edge, an unknown name counts as a site without
-    targets: an edge knows only sites that it uses.
+    targets: an edge knows only sites that it uses, and of targets that are withheld from it
+    not whether they are ready.
     """
     is_edge = wanted.site.router_mode == "edge"
     away = {site.name for site in table.sites.values() if not site.reachable}
@@ -45,11 +46,14 @@ def weight_hints(
         if is_drained_here(service):
             drained.add(own)
         drained -= ready
+        withheld = _of(service, table.withheld)
         left_out = {
             one.site_name
-            for one in chain(known, _of(service, table.withheld))
+            for one in chain(known, withheld)
             if one.targets_ready and not one.draining
         }
+        if is_edge:
+            left_out.update(one.site_name for one in withheld)
         left_out -= ready | drained
         if ready and (unreached := weighted & away):
             notes.append(_away(service, sorted(unreached)))
