@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from router.model.wording.fullness import NO_SITE_IS_READY
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import (
     Load,
@@ -276,7 +277,12 @@ def test_without_any_target_the_answer_is_503_no_route(targets: Targets) -> None
     answer = fetch(targets.here.address, SHOP_PORT)
     assert (answer.status, answer.code) == (503, "no-route")
     why = targets.here.json("why", "shop")
-    assert why["decision"] == {"site": None, "path": [], "reason": "no-route"}
+    assert why["decision"] == {
+        "site": None,
+        "path": [],
+        "reason": "no-route",
+        "text": NO_SITE_IS_READY,
+    }
     assert {c["verdict"] for c in why["candidates"]} == {"no-target"}
     for target in everything:
         target.start()

@@ -98,6 +98,7 @@ def test_a_cookie_keeps_a_client_at_its_site_and_target_from_any_ingress(pair: P
         "site": "far",
         "path": ["far"],
         "reason": "session stays at far",
+        "text": "session stays at far",
     }
     assert shown["session"]["site"] == "far"
     assert near.json("why", "cart")["decision"]["site"] == "near"

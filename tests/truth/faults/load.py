@@ -103,7 +103,7 @@ ALL_FULL = Fault(
         "room here.",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "of 2 slots of near are busy…It waits, at most 30 s (the "
-        "queue holds 100): all-full.",
+        "queue holds 100): every site that may serve it is full.",
         fault.OBJECT_STATUS: "Ready: True, LinksUp: True (1 link up), NoProblems: True…Note: "
         "SW0339 Service shop:…: every site that may serve it is full: … wait",
         fault.OBJECT_EVENTS: "Normal  OverflowBegun…Service shop:… overflows",
@@ -135,7 +135,7 @@ TURNED_AWAY = Fault(
         fault.OVERVIEW: "shop…/s fail…SW0337 Service shop:",
         fault.TOPOLOGY: "far…/s…reachable",
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
-        "all-full.",
+        "every site that may serve it is full.",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0337 Service shop:…: every site "
         "that may serve it is full: …/s requests are turned away",
         fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: … found "
@@ -169,8 +169,8 @@ RULED_OUT = Fault(
         fault.OVERVIEW: "shop is full at every site that may serve it.…/s fail at shop. importFrom "
         "of near leaves out far (50 free).…SW0337 Service shop:",
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
-        "all-full.…importFrom of near leaves out far (50 free). Let far in: sitectl --site near "
-        "service set shop --import-from far",
+        "every site that may serve it is full.…importFrom of near leaves out far (50 free). Let far "
+        "in: sitectl --site near service set shop --import-from far",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0337 Service shop:…: every site "
         "that may serve it is full: …/s requests are turned away…. importFrom of near leaves out "
         "far (50 free).",

@@ -84,7 +84,8 @@ NOWHERE = Fault(
         "SpillwayRefusing",
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
         fault.SERVICE_PAGE: "no site that is reached and may serve it has a ready target: …/s "
-        "served nowhere…Nowhere: no-route.",
+        "served nowhere…Nowhere: no site that is reached and may serve it has a "
+        "ready target.",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0309 Service shop:… has no ready "
         "target, here or at any site that is reached and may serve it: …refused the connection",
         fault.OBJECT_EVENTS: "Warning  RefusingBegun…Service shop:… refuses requests: …found no "
@@ -114,7 +115,8 @@ NOWHERE_FOR_CONSUMERS = Fault(
         fault.ALERTS: "SpillwayFailing, SpillwayNoTarget, SpillwayRefusing",
         fault.OVERVIEW: "Requests fail at shop.…fail. shop: no ready target at any site.…SW0309",
         fault.SERVICE_PAGE: "no site that is reached and may serve it has a ready target: …/s "
-        "served nowhere…Nowhere: no-route.",
+        "served nowhere…Nowhere: no site that is reached and may serve it has a "
+        "ready target.",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0309 Service shop:… has no ready "
         "target, here or at any site that is reached and may serve it: far has targets, none of "
         "them ready.",
