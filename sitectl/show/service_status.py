@@ -14,7 +14,7 @@ from sitectl.show.history import Drawn
 
 STALE_S: Final = 1.5 * limits.LOAD_REFRESH_S_MAX
 """No site that is well and reachable has told its load longer ago."""
-_EJECTED_NAMED: Final = 2
+_SITES_NAMED: Final = 2
 _OWN_TARGETS: Final = (
     "The targets listed are this site's. For those of other sites: sitectl service status NAME"
 )
@@ -176,15 +176,19 @@ def _policy_text(item: dict[str, Any]) -> str:
 
 
 def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
-    """How many are ready at how many sites, how many here if some are not, and which sites get no
-    requests because requests failed there."""
+    """How many are ready at how many sites, how many here if some are not, and which of the sites
+    get no requests: because requests failed there, or because a rule leaves them out."""
     if not item.get("sites"):
         return str(len(item.get("targets") or []))
     parts = [f"{ready} at {output.count(sites, 'site')}", local_targets.of(item).shown]
     ejected = [str(one["site"]) for one in item["sites"] if one.get("ejected_s") is not None]
-    if ejected:
-        more = f" and {len(ejected) - _EJECTED_NAMED} more" if ejected[_EJECTED_NAMED:] else ""
-        parts.append(f"{', '.join(ejected[:_EJECTED_NAMED])}{more} ejected")
+    left_out = [
+        str(one["site"]) for one in item["sites"] if one.get("left_out") and one.get("targets_ready")
+    ]
+    for names, fate in ((ejected, "ejected"), (left_out, "left out")):
+        if names:
+            more = f" and {len(names) - _SITES_NAMED} more" if names[_SITES_NAMED:] else ""
+            parts.append(f"{', '.join(names[:_SITES_NAMED])}{more} {fate}")
     return ", ".join(filter(None, parts))
 
 

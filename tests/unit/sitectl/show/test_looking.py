@@ -843,6 +843,18 @@ def test_sites_that_are_ejected_are_named_beside_the_ready_targets(
     assert "5 at 4 sites, east, north and 1 more ejected" in here.ok("service", "status").stdout
 
 
+def test_sites_that_a_rule_leaves_out_are_named_beside_the_ready_targets(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """A site that declares the service otherwise was counted as one that serves it."""
+    (own,) = SERVICE["sites"]
+    far = {**own, "site": "far", "local": False, "targets_ready": 1, "left_out": "it is tcp there"}
+    admin.items("/api/v1/services", {**SERVICE, "sites": [own, far]})
+    assert "3 at 2 sites, far left out" in here.ok("service", "status").stdout
+    admin.items("/api/v1/services", {**SERVICE, "sites": [own, {**far, "targets_ready": 0}]})
+    assert "left out" not in here.ok("service", "status").stdout
+
+
 def test_a_load_that_was_told_long_ago_is_marked_stale(here: CommandLine, admin: FakeAdmin) -> None:
     for age_s, shown in ((60.0, "5 "), (95.0, "5, stale 1m35s")):
         site = {**SERVICE["sites"][0], "age_s": age_s}
