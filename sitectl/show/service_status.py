@@ -183,7 +183,9 @@ def _targets_text(item: dict[str, Any], ready: int, sites: int) -> str:
     parts = [f"{ready} at {output.count(sites, 'site')}", local_targets.of(item).shown]
     ejected = [str(one["site"]) for one in item["sites"] if one.get("ejected_s") is not None]
     left_out = [
-        str(one["site"]) for one in item["sites"] if one.get("left_out") and one.get("targets_ready")
+        str(one["site"])
+        for one in item["sites"]
+        if one.get("left_out") and one.get("targets_ready")
     ]
     for names, fate in ((ejected, "ejected"), (left_out, "left out")):
         if names:
