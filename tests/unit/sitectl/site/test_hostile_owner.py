@@ -159,7 +159,7 @@ def test_a_pipe_or_a_link_in_place_of_a_file_is_neither_awaited_nor_followed(
     assert "no regular file" in sitectl("--site", "here", "start").output
     (site.directory / "runtime.yaml").unlink()
     os.mkfifo(site.run / "lock")
-    assert "no regular file" in sitectl("--site", "here", "stop").output
+    assert "does not run" in sitectl("--site", "here", "stop").output
 
 
 def test_a_backup_takes_nothing_along_that_lies_elsewhere(
