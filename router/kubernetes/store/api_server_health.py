@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from router.kubernetes.client.errors import (
+    FORBIDDEN,
     LATE,
     MALFORMED,
     SILENT,
@@ -37,6 +38,7 @@ class ApiServerHealth:
         self._away_since = ""  # UTC, human-readable; empty: the server answers.
         self._away_kind = ""  # The fault of which that is the time: see `_kind_of`.
         self._silent: set[Informer | None] = set()  # None: calls are silent.
+        self._forbidden: set[Informer] = set()
 
     def follow(self, asked: Callable[[], ServerSilence | None]) -> None:
         """``asked``: returns the silence that calls meet.
@@ -46,7 +48,9 @@ class ApiServerHealth:
         self._asked = asked
 
     def look(self) -> None:
-        """After any news: when the server answers one again, no other waits any longer to ask."""
+        """After any news: when the server answers one again, or permits it to read again, no other
+        waits any longer to ask.
+        """
         silent: set[Informer | None] = {i for i in self._informers if i.silence is not None}
         if self._asked() is not None:
             silent.add(None)
@@ -54,6 +58,11 @@ class ApiServerHealth:
             for informer in self._informers:
                 informer.note_answer()
         self._silent = silent
+        forbidden = {i for i in self._refused() if i.refused and i.refused.status == FORBIDDEN}
+        if self._forbidden - forbidden:
+            for informer in forbidden:
+                informer.note_rights()
+        self._forbidden = forbidden
 
     @property
     def due_s(self) -> float | None:

@@ -115,6 +115,13 @@ class Informer:
         if self.fault is not None and self.fault.reason == UNREACHABLE:
             self._answers.set()
 
+    def note_rights(self) -> None:
+        """Rights to other kinds came back. This one is asked for at once, and until then the last
+        refusal, which may be over, counts as the first.
+        """
+        self.refused_since = self._now()
+        self._answers.set()
+
     async def run(self) -> None:
         """Mirror until cancelled."""
         failures = 0

@@ -391,9 +391,34 @@ def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
             (error,) = told.errors
             assert (error.code, error.source) == ("SW0432", "Role/spillway-router")
             assert told.targets == ["10.0.0.1"]
+            await asyncio.sleep(2 * limits.WATCH_REFUSED_S)  # They ask rarely now.
             for server in cluster.kinds.values():
                 server.list_faults = []
-            await told.until(lambda: not told.errors, limits.WATCH_REFUSED_S * 2)
+            named: set[str] = set()
+
+            def is_over() -> bool:
+                named.update(one.reason for one in told.errors)
+                return not told.errors
+
+            await told.until(is_over, limits.WATCH_REFUSED_S * 2)
+            assert not any("objects cannot be read" in one for one in named), "rights came back"
+
+    run(story())
+
+
+def test_when_one_right_comes_back_the_kinds_that_may_not_be_read_are_named() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            for server in cluster.kinds.values():
+                server.list_faults = [FORBIDDEN] * 99
+                server.cut(EXPIRED)
+            await told.until(lambda: bool(told.errors), limits.API_AWAY_S + 1)
+            cluster.of("Pod").list_faults = []
+            soon_s = limits.WATCH_REFUSED_S * 2 + limits.API_AWAY_S
+            await told.until(lambda: len(told.errors) > 1, soon_s)
+            assert not any(one.reason.startswith("Pod objects") for one in told.errors)
+            assert any(one.reason.startswith("Service objects") for one in told.errors)
 
     run(story())
 
