@@ -109,10 +109,12 @@ class RouterFigures:
         each = [self._own_counters, *(one.counters for one in self.workers.all)]
         told.update(*(one.counted for one in self.workers.all))
         for counted in each:
-            counted.forget(known | removed_ports(total.whole), told)
+            counted.forget(known | removed_ports(total.whole))
         yield from total.families
         refused = total.refused
         for port in known:
+            for counted in each:
+                counted.forget_targets(port, told)
             lasting = Sum()
             for values in chain.from_iterable(counted.of(port) for counted in each):
                 lasting.add(values)

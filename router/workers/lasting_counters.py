@@ -55,15 +55,18 @@ class LastingCounters:
                 self._add(series, value)
         self._last.clear()
 
-    def forget(self, ports: Collection[Port], told: Collection[Series]) -> None:
-        """Forget all but ``ports``, and targets that no worker has: ``told`` has the series of
-        all."""
+    def forget(self, ports: Collection[Port]) -> None:
+        """Forget all but ``ports``."""
         for known in (self._before, self._last):
             for port in known.keys() - ports:
                 del known[port]
-            for values in known.values():
-                for series in [one for one in values if _ends(one) and one not in told]:
-                    del values[series]
+
+    def forget_targets(self, port: Port, told: Collection[Series]) -> None:
+        """Forget targets of ``port`` that no worker has: ``told`` has the series of all."""
+        for known in (self._before, self._last):
+            values = known.get(port, {})
+            for series in [one for one in values if _ends(one) and one not in told]:
+                del values[series]
 
     def of(self, port: Port) -> Iterator[MetricValues]:
         """The counts of one service port, to be summed."""

@@ -70,11 +70,13 @@ def test_a_service_port_that_is_gone_and_a_target_that_no_worker_has_are_forgott
     both = MetricValues({SPILLED: {TO_FAR: 4.0}, TARGET: {AT_A: 3.0}}, {})
     told = counters.tell(both)
     assert ports_of(told) == {SHOP}
-    counters.forget({SHOP}, told)
+    counters.forget({SHOP})
+    counters.forget_targets(SHOP, told)
+    counters.forget_targets(CART, set())
     assert whole(counters).numbers == both.numbers
-    counters.forget({SHOP}, set())
+    counters.forget_targets(SHOP, set())
     assert whole(counters).numbers == {SPILLED: {TO_FAR: 4.0}}
-    counters.forget({CART}, told)
+    counters.forget({CART})
     assert whole(counters).numbers == {}
     counters.tell(spilled(1.0))
     assert shown(counters) == 1.0
