@@ -169,8 +169,8 @@ RULED_OUT = Fault(
         fault.OVERVIEW: "shop is full at every site that may serve it.…/s fail at shop. importFrom "
         "of near leaves out far (50 free).…SW0337 Service shop:",
         fault.SERVICE_PAGE: "/s served nowhere…Failed…/s…Refused, the queue of 1 is full: "
-        "every site that may serve it is full.…importFrom of near leaves out far (50 free). Let far "
-        "in: sitectl --site near service set shop --import-from far",
+        "every site that may serve it is full.…importFrom of near leaves out far (50 free). Let "
+        "far in: sitectl --site near service set shop --import-from far",
         fault.OBJECT_STATUS: "NoProblems: False (1 problem)…SW0337 Service shop:…: every site "
         "that may serve it is full: …/s requests are turned away…. importFrom of near leaves out "
         "far (50 free).",
