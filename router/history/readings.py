@@ -51,7 +51,12 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     def seen(self) -> int:
         """All that ended, plus the growth of open ones: requests that last longer than the interval
         count here as soon as in ``spilled``."""
-        return self.requests + self.more_open
+        return self.requests + max(0, self.more_open)
+
+    @property
+    def begun(self) -> int:
+        """All that a site got, and those that ended without one: ``spilled`` are among these."""
+        return max(0, self.requests + self.more_open)
 
     @property
     def shed(self) -> int:
@@ -103,7 +108,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         spilled_to=_grown(before.spilled_to, after.spilled_to),
         failed_for=_grown(before.failed_for, after.failed_for),
         gave_up=after.gave_up - before.gave_up,
-        more_open=max(0, after.under_way - before.under_way),
+        more_open=after.under_way - before.under_way,
         more_slots=(after.capacity or 0) - (before.capacity or 0),
     )
 

@@ -69,6 +69,7 @@ class LiveRows:
         return msgspec.structs.replace(
             now,
             requests_per_s=round(change.per_s(change.seen), 3),
+            begun_per_s=round(change.per_s(change.begun), 3),
             overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
             failed_per_s=round(change.per_s(change.failures), 3),
             shed_per_s=round(change.per_s(change.shed), 3),

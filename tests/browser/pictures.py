@@ -139,7 +139,7 @@ def a_service(name: str, parts: Sequence[ServiceSite], **changes: Any) -> Servic
 
 
 def now_of(service: str, **changes: Any) -> ServiceNow:
-    """A service port that serves all at home, until ``changes``."""
+    """A service port that serves all at home, until ``changes``. As many requests begin as end."""
     now = ServiceNow(
         service=service,
         port=8080,
@@ -151,7 +151,8 @@ def now_of(service: str, **changes: Any) -> ServiceNow:
         overflow_to={},
         why="",
     )
-    return msgspec.structs.replace(now, **changes)
+    begun = {"begun_per_s": changes.get("requests_per_s", now.requests_per_s)}
+    return msgspec.structs.replace(now, **{**begun, **changes})
 
 
 CALM_CA = CaView(

@@ -285,16 +285,27 @@ def test_connections_that_stay_open_are_not_told_as_no_requests(
 def test_requests_that_leave_are_said_beside_connections_that_are_open_elsewhere(
     chromium: Browser, stage: Stage
 ) -> None:
-    """Requests are counted at their end and spills at their begin: a few more may have begun."""
+    """Spills count when the other site answers: a few of them may have begun earlier."""
     picture = pictures.dead_here()
     (now, *_) = picture.now
     leaving = msgspec.structs.replace(
-        now, spilled_per_s=52.0, requests_per_s=51.0, open_to={"west": 3}
+        now, spilled_per_s=52.0, begun_per_s=51.0, open_to={"west": 3}
     )
     stage.router.live = msgspec.structs.replace(picture, now=(leaving,))
     with looking(chromium, stage) as page:
         said = "52/s and 3 open connections leave east because"
         expect(page.locator(".answer")).to_contain_text(said)
+
+
+def test_the_share_that_leaves_is_of_those_that_began(chromium: Browser, stage: Stage) -> None:
+    """Connections last: more of them may end in some seconds than begin, and all leave."""
+    picture = pictures.dead_here()
+    (now, *_) = picture.now
+    leaving = msgspec.structs.replace(now, spilled_per_s=6.0, begun_per_s=6.0, requests_per_s=9.0)
+    stage.router.live = msgspec.structs.replace(picture, now=(leaving,))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".answer")).to_contain_text("6/s of 6/s leave east because")
+        expect(page.locator(".spill").first).to_contain_text("100 %")
 
 
 def test_a_site_whose_targets_are_dead_has_targets(chromium: Browser, stage: Stage) -> None:

@@ -387,7 +387,11 @@ def test_a_long_figure_of_what_spills_hides_no_other_column(
     live = stage.router.live
     busy = tuple(
         msgspec.structs.replace(
-            one, requests_per_s=88_888.0, spilled_per_s=12_345.0, open_to={"west": 12_345}
+            one,
+            requests_per_s=88_888.0,
+            begun_per_s=88_888.0,
+            spilled_per_s=12_345.0,
+            open_to={"west": 12_345},
         )
         for one in live.now
     )

@@ -36,8 +36,9 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of a service port over the last seconds. ``…_to``: requests a second by site.
 
     ``requests_per_s``: requests that ended, plus the increase of those in flight, so that long TCP
-    connections count in it as soon as in ``spilled_…``. ``spilled_…``: requests that other sites
-    served, for any reason; ``spilled_for``: by reason (`balance.site.spills`). ``overflow_…``:
+    connections count in it as soon as in ``spilled_…``. ``begun_per_s``: requests for which a site
+    was chosen, or that ended without one. ``spilled_…``: those of them that other sites served, for
+    any reason; ``spilled_for``: by reason (`balance.site.spills`). ``overflow_…``:
     those of them that passed over a cheaper site because of its load. ``open_to``: TCP connections
     and answers in progress at other sites, by site, which no rate shows; ``open_for``: by reason.
     ``gave_up_per_s``: requests whose client left before an answer began; not in ``failed_per_s``.
@@ -71,6 +72,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     rejected_per_s: float = 0.0
     more_slots: int = 0
     routing_key: str = ""
+    begun_per_s: float = 0.0
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

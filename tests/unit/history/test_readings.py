@@ -19,6 +19,7 @@ def test_connections_that_last_are_seen_as_soon_as_they_are_spilled() -> None:
     assert change(after, after, 5.0).seen == 0, "they were seen before"
     ended = Reading(served={FAR: 23}, spilled_to={FAR: 23})
     assert (change(after, ended, 5.0).seen, change(after, ended, 5.0).spilled_to) == (20, {})
+    assert (opened.begun, change(after, ended, 5.0).begun) == (20, 0)
 
 
 def test_slots_that_were_added_and_taken_away_since_are_counted() -> None:
@@ -48,3 +49,4 @@ def test_no_more_spills_than_is_seen_whenever_one_looks(steps: list[str], first:
         looks.append(Reading(served={FAR: ended}, spilled_to={FAR: begun}, under_way=begun - ended))
     since = change(looks[min(first, len(steps))], looks[-1], 1.0)
     assert max(since.requests, sum(since.spilled_to.values())) <= since.seen
+    assert since.begun == sum(since.spilled_to.values()), "its share is the whole"

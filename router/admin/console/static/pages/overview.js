@@ -138,7 +138,7 @@ function ofTheOpen(live) {
   const { now, began } = reasons(away, live.services);
   return {
     text: `${who} ${away.length === 1 ? "spills" : "spill"} to ${listedOf(where, NAMED)}.`,
-    more: `${howMuch(away, requests)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${besides(live)}${wrong}`,
+    more: `${howMuch(live, away)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${besides(live)}${wrong}`,
     tone: losing || wrong || isFault(now) ? "warn" : "info",
   };
 }
@@ -190,10 +190,11 @@ function leftOut(live, services) {
 }
 
 /** `4/s of 9/s`, `5 open connections`. */
-function howMuch(away, requests) {
+function howMuch(live, away) {
+  const begun = live.now.reduce((sum, one) => sum + one.begun_per_s, 0);
   const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
   const open = away.reduce((sum, one) => sum + openElsewhere(one), 0);
-  if (perS >= LEAST_PER_S && perS <= requests) return `${rate(perS)} of ${rate(requests)}`;
+  if (perS >= LEAST_PER_S && perS <= begun) return `${rate(perS)} of ${rate(begun)}`;
   if (!open) return rate(perS);
   const connections = plural(open, "open connection");
   return perS >= LEAST_PER_S ? `${rate(perS)} and ${connections}` : connections;
@@ -313,7 +314,7 @@ function Answer({ live }) {
 }
 
 function Spilling({ live, one }) {
-  const share = one.requests_per_s ? one.spilled_per_s / one.requests_per_s : 0;
+  const share = one.begun_per_s ? one.spilled_per_s / one.begun_per_s : 0;
   const isPart = share > 0 && share <= 1;
   return html`<li class="spill">
     <a class="strong" href=${serviceHref(one)}>${portName(one)}</a>
@@ -328,7 +329,7 @@ function Spilling({ live, one }) {
           <span class="number">${Math.round(share * 100)} %</span>`
       }
       <span class="muted number"
-        >${spilledText(one)}${isPart ? ` of ${rate(one.requests_per_s)}` : ""}</span
+        >${spilledText(one)}${isPart ? ` of ${rate(one.begun_per_s)}` : ""}</span
       >
     </span>
     <span class="towards">
