@@ -246,7 +246,8 @@ def _identity(site: KubernetesSite) -> Iterator[Finding]:
 
     try:
         if site.cluster.find("Secret", names.IDENTITY_SECRET) is None:
-            yield Finding("info", "SW0469", "no identity yet: the first router makes it")
+            text = f"there is no Secret/{names.IDENTITY_SECRET}: the next router to start makes it"
+            yield Finding("info", "SW0469", text)
             return
         expires = certificates.expires_at(site.trust.authority().ca_pem)
         site_id = site.trust.site_id

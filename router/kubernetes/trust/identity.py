@@ -70,8 +70,8 @@ async def keep(
 
     Returns the finding if it does not. If the Secret was deleted by mistake, it is put back while
     the site exists: the next pod would be another site. ``site_uid``: of the ConfigMap that this
-    router began with. A site that was deleted and made again while this router drains has a new
-    identity.
+    router began with. With another one it is not put back: a site that was deleted and made again
+    while this router drains has a new identity.
     """
     here = _read_directory(site_dir / "secrets")
     if here is None:
@@ -80,7 +80,9 @@ async def keep(
         try:
             seen = await api.find(SECRET, IDENTITY_SECRET)
             site = None if seen is not None else await api.find("ConfigMap", SITE_CONFIGMAP)
-            if site is not None and site_uid in ("", uid_of(site)):
+            if site is not None and site_uid not in ("", uid_of(site)):
+                return _not_put_back()
+            if site is not None:
                 seen = await api.create(codec.secret(here))
                 log.warning("%s was deleted and is put back", SOURCE)
         except ApiError as error:
@@ -92,6 +94,19 @@ async def keep(
         "data",
         "holds another identity than the one this router runs with",
         hint=f"Restore it, or become that site: kubectl rollout restart deployment {ROUTER}",
+        code=CODE,
+    )
+
+
+def _not_put_back() -> ConfigError:
+    """A router that starts in the same pod puts it back (`prepare`)."""
+    return ConfigError(
+        SOURCE,
+        "",
+        "is missing: without it the next pod becomes another site. This router does not put it "
+        f"back, since ConfigMap/{SITE_CONFIGMAP} was deleted and made again meanwhile",
+        hint="To keep this site, restart the router in its pod: "
+        f"kubectl exec deployment/{ROUTER} -- sh -c 'kill 1'. Or restore a backup",
         code=CODE,
     )
 

@@ -207,8 +207,8 @@ CODES: Final = (
     ),
     Code(
         "SW0440",
-        "The site's identity is damaged",
-        "The Secret spillway-identity lacks a key or holds another.",
+        "The site's identity is damaged or missing",
+        "The Secret spillway-identity lacks a key, holds another, or was deleted and not put back.",
         "sitectl restore FILE; docs/backup.md",
     ),
     Code(

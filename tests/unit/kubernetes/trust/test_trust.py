@@ -196,10 +196,13 @@ def test_a_site_that_is_made_anew_while_the_old_router_drains_gets_no_old_identi
     scene.look()
     scene.step()
     assert IDENTITY_SECRET not in scene.api.objects
+    (missing,) = scene.trust.errors
+    assert missing.code == "SW0440" and "the next pod becomes another site" in missing.reason
+    assert "restart the router in its pod" in missing.hint
     scene.api.others["ConfigMap", "skupper-site"] = {"metadata": {"uid": "old"}}
     scene.look()
     scene.step()
-    assert IDENTITY_SECRET in scene.api.objects
+    assert IDENTITY_SECRET in scene.api.objects and scene.codes() == []
 
 
 def test_the_route_is_looked_at_now_and_then_and_its_host_goes_into_tokens(
