@@ -132,6 +132,11 @@ class TargetReadings:
             return None
         return UsualTimes(mean_s * -log(1 - USUAL_SHARE), longest_s)
 
+    def response_s(self, key: ServiceKey) -> float | None:
+        """How long a response of one service port may take; None: it is gone."""
+        service = self._services.get(key)
+        return None if service is None else service.config.timeouts.response_s
+
     def reports_of(self, key: ServiceKey, now: float) -> list[TargetReport]:
         """Which ready target of this site would get the next request without a session, and why."""
         service = self._services.get(key)

@@ -747,6 +747,7 @@ TARGET_STUCK_S = 10.0  # A full target that answers nothing for so long may hang
 TARGET_STUCK_TIMES = 10  # if that is so many times the latency of nine of ten requests.
 TARGET_STUCK_AWAITED = 3  # So may a target with free slots that owes so many answers,
 TARGET_STUCK_LONGEST = 2  # if it also is so many times the longest recent latency.
+TARGET_STUCK_RESPONSE_SHARE = 0.5  # Before any request has ended: after this share of `response`.
 USUAL_REQUESTS_MIN = 100  # The last so many requests show the usual latency,
 USUAL_SPAN_S = 60  # or those of one or two such spans, if they are more.
 TARGET_ERRORS_S = 60.0  # 5xx answers are attributed to a target if so many came within it,

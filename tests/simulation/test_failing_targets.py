@@ -124,6 +124,26 @@ def test_a_target_whose_slots_filled_slowly_hung_for_longer_than_they_are_taken(
     assert 0 < int(found[1]) <= world.internet.now - hangs_from - 4
 
 
+@pytest.mark.parametrize("capacity", [4, None])
+def test_a_target_that_hangs_from_the_first_request_on_is_named_before_the_time_out(
+    capacity: int | None,
+) -> None:
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    site.serve(1, capacity=capacity, service_s=300.0)
+    world.run(3)
+    began = world.internet.now
+    site.offer(rate=5, seconds=60)
+
+    def stuck() -> bool:
+        return any(note.code == "SW0349" for note in site.router.notes)
+
+    world.run_while(lambda: not stuck(), limits.RESPONSE_HEAD_TIMEOUT_S)
+    half_s = limits.TARGET_STUCK_RESPONSE_SHARE * limits.RESPONSE_HEAD_TIMEOUT_S
+    assert half_s <= world.internet.now - began <= half_s + 3
+
+
 def at_two_workers() -> tuple[World, SimSite, OtherWorker]:
     """A target of two slots that served for a while, and hangs from now on."""
     world = World(1, "a")

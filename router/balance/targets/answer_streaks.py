@@ -23,6 +23,7 @@ from router.model.limits import (
     TARGET_STUCK_AWAITED,
     TARGET_STUCK_GAP_S,
     TARGET_STUCK_LONGEST,
+    TARGET_STUCK_RESPONSE_SHARE,
     TARGET_STUCK_S,
     TARGET_STUCK_TIMES,
 )
@@ -57,6 +58,12 @@ class UsualTimes(NamedTuple):
 
     most_s: float
     longest_s: float
+
+
+def assumed_times(response_s: float) -> UsualTimes:
+    """Before a request has ended: a target is stuck after a share of the time-out ``response``."""
+    longest_s = TARGET_STUCK_RESPONSE_SHARE * response_s
+    return UsualTimes(longest_s / TARGET_STUCK_TIMES, longest_s / TARGET_STUCK_LONGEST)
 
 
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +143,7 @@ class AnswerStreaks:
 
         ``seen``: by address. For a tcp service port all targets, unless all of their connections
         were answered; for an http one those that are full or have several requests, and those of
-        `waited_for_lately`. ``usual``: for a service port; None: none of its requests has ended.
+        `waited_for_lately`. ``usual``: for a service port; None: it is gone.
         """
         former = self._streaks
         self._streaks = self._continued(seen, now)

@@ -4,7 +4,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from router.balance.targets.answer_streaks import UsualTimes
+from router.balance.targets.answer_streaks import UsualTimes, assumed_times
 from router.exchange.target_readings import TargetReadings
 from router.model.ids import ServiceKey, SiteId
 
@@ -71,10 +71,11 @@ class OtherWorkers(Protocol):
 def usual_of_all(
     readings: TargetReadings, others: OtherWorkers | None, key: ServiceKey
 ) -> UsualTimes | None:
-    """The recent request times of one service port at the worker where they were longest; None:
-    none has ended at any worker."""
+    """The recent request times of one service port at the worker where they were longest, or what is
+    assumed until one has ended; None: the port is gone."""
     told = [one.usual for one in others.each_beside(key) if one is not None] if others else []
     known = [one for one in (readings.usual(key), *told) if one is not None]
     if not known:
-        return None
+        response_s = readings.response_s(key)
+        return None if response_s is None else assumed_times(response_s)
     return UsualTimes(max(one.most_s for one in known), max(one.longest_s for one in known))
