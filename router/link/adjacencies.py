@@ -9,6 +9,9 @@ from router.link.ports import LinkOwner
 from router.link.sessions.session import LinkSession
 from router.model.ids import RouterId
 
+_GOODBYES = ("shutdown", "removed")
+"""Codes of faults with which an end closes a link as planned."""
+
 
 class Adjacencies:
     """Adjacent routers, ``known`` by their ids; reports to ``owner`` each that comes and goes."""
@@ -81,7 +84,7 @@ class Adjacencies:
         neighbour = adjacency.neighbour
         fault = Fault("restarted", f"{neighbour.name} has restarted")
         del self.known[neighbour.router]
-        self._owner.adjacency_down(neighbour.router, str(fault))
+        self._owner.adjacency_down(neighbour.router, str(fault), is_planned=False)
         for session in adjacency.sessions:
             session.abort(fault)
 
@@ -104,7 +107,8 @@ class Adjacencies:
                 )
             return True
         del self.known[neighbour.router]
-        self._owner.adjacency_down(neighbour.router, str(fault))
+        is_planned = session.draining.is_draining and fault.code in _GOODBYES
+        self._owner.adjacency_down(neighbour.router, str(fault), is_planned=is_planned)
         return False
 
     def tell_costs(self) -> None:

@@ -342,8 +342,11 @@ class LinkOwner(Protocol):
         `adjacency_up` follows if another link to it comes up, else `adjacency_down`.
         """
 
-    def adjacency_down(self, router: RouterId, cause: str) -> None:
-        """Its last link is gone. Its streams are lost right after this, in the same turn."""
+    def adjacency_down(self, router: RouterId, cause: str, *, is_planned: bool) -> None:
+        """Its last link is gone. Its streams are lost right after this, in the same turn.
+
+        ``is_planned``: it drained, and an end said goodbye: its streams ended, or their time did.
+        """
 
     def further_link_up(self, router: RouterId, name: str, direction: Direction) -> None:
         """Link ``name`` came up beside another one to that router."""

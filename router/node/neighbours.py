@@ -157,9 +157,9 @@ class Neighbours:
         self._edges.down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
 
-    def adjacency_down(self, router: RouterId, cause: str) -> None:
+    def adjacency_down(self, router: RouterId, cause: str, *, is_planned: bool) -> None:
         """Report to routing: the LSA goes out and routes change within this call."""
-        self._news.down(router, cause)
+        self._news.down(router, cause, is_planned=is_planned)
         self._edges.down(router)
         self._load.neighbour_down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))

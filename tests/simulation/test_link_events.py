@@ -1,5 +1,7 @@
 """What people hear of a link that does not come up."""
 
+import pytest
+
 from router.model.specs import LinkSpec
 from tests.simulation.world import SimSite, World
 
@@ -99,6 +101,28 @@ def test_a_neighbour_that_stops_once_its_last_request_is_answered_stops_in_order
     world.run_while(lambda: not gone, 30)
     world.run(5)
     assert answer.status == 200
+    told = [line.split(" ", 1)[1] for line in world.journal if "link-down b: " in line]
+    assert told == [
+        "info link-down b: The last link to b went down: b closed: b was asked to stop."
+    ]
+
+
+@pytest.mark.parametrize("client", ["a", "b"])
+def test_a_neighbour_whose_drain_runs_out_stops_in_order_too(client: str) -> None:
+    """Requests that are cut are reported where they are counted: the link ends as planned."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    (b if client == "a" else a).serve(1, 1, service_s=60.0)
+    world.run(20)
+    answer = world[client].request()
+    world.run(1)
+    gone: list[bool] = []
+    b.stop(lambda: gone.append(True), grace_s=5.0)
+    world.run_while(lambda: not gone, 30)
+    world.run(5)
+    assert answer.status != 200
     told = [line.split(" ", 1)[1] for line in world.journal if "link-down b: " in line]
     assert told == [
         "info link-down b: The last link to b went down: b closed: b was asked to stop."

@@ -101,8 +101,9 @@ class LinkNews:
         if router not in self._workers:
             self._leaving.add(router)
 
-    def down(self, router: RouterId, cause: str) -> None:
-        """There is no link to ``router`` any more."""
+    def down(self, router: RouterId, cause: str, *, is_planned: bool = False) -> None:
+        """There is no link to ``router`` any more. ``is_planned``: it drained and ended in order,
+        maybe before its last stream."""
         if router in self._workers:
             self._workers.remove(router)
             return
@@ -117,7 +118,7 @@ class LinkNews:
         self._draining.discard(router)
         self._tell_of(
             neighbour,
-            "info" if was_leaving else "warning",
+            "info" if was_leaving or is_planned else "warning",
             "link-down",
             name,
             _sentence(f"{which} went down: {cause}"),

@@ -85,7 +85,7 @@ class Owner:
     def adjacency_draining(self, router: RouterId) -> None:
         self.events.append(("draining", router))
 
-    def adjacency_down(self, router: RouterId, cause: str) -> None:
+    def adjacency_down(self, router: RouterId, cause: str, *, is_planned: bool) -> None:
         self.events.append(("down", router, cause))
 
     def further_link_up(self, router: RouterId, name: str, direction: str) -> None:

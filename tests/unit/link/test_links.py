@@ -72,9 +72,9 @@ def test_the_adjacency_goes_before_its_streams_are_lost_and_in_the_same_turn() -
     losses_then: list[int] = []
     original = west.owner.adjacency_down
 
-    def down(router: RouterId, cause: str) -> None:
+    def down(router: RouterId, cause: str, *, is_planned: bool) -> None:
         losses_then.append(len(handler.losses))
-        original(router, cause)
+        original(router, cause, is_planned=is_planned)
 
     west.owner.adjacency_down = down  # type: ignore[method-assign]
     world.wires[0].break_()
