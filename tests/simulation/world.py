@@ -66,6 +66,7 @@ class Target:
         self.works_on = False  # Also on requests whose client has left.
         self.times: Callable[[], float] | None = None  # Of each request, in means.
         self.status = 200
+        self.refuses = False
         self.in_hand = self.most_in_hand = self.served = 0
         self.answered_at: list[float] = []
         self.seen: list[bytes] = []
@@ -74,7 +75,13 @@ class Target:
 
     def listen(self) -> None:
         """Take connections, again after ``listener`` was closed."""
+        self.refuses = False
         self.listener = self._network.listen(self._host, self.port, self._accept)
+
+    def refuse(self) -> None:
+        """Take no new connections."""
+        self.listener.close()
+        self.refuses = True
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
         return _TargetConnection(self, self._network, connection)

@@ -148,7 +148,7 @@ class Actor:
 
     def refuse_connections(self, site: SimSite) -> None:
         for target in self._some(site):
-            target.listener.close()
+            target.refuse()
 
     def answer_500(self, site: SimSite) -> None:
         for target in self._some(site):

@@ -10,7 +10,7 @@ CALM_S: Final = 40.0
 """After so long no trace of a fault is left."""
 QUICK_S: Final = 0.9
 """Whole answers of targets that are well come so much later at most than they take."""
-_FAULTS: Final = ("partly drained", "stopping", "refusing", "lacking", "unshared")
+_FAULTS: Final = ("partly drained", "stopping", "refusing", "lacking", "ill", "unshared")
 _PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
 """Of the last seconds: what goes on is in each of them."""
 
@@ -57,8 +57,8 @@ def serves_others(truth: Truth, name: str) -> bool:
 
 
 def is_calm(truth: Truth, key: str) -> bool:
-    """For long nothing has been wrong at any site: no way or target was missing, and no request
-    failed."""
+    """For long nothing has been wrong at any site: no way or target was missing, no target refused,
+    failed or was slow, and no request failed."""
     quick_s = truth.service_s + QUICK_S
     return (
         truth.lasts("whole") > CALM_S

@@ -13,7 +13,7 @@ from typing import Final
 
 from router.model.specs import ServiceProtocol
 from tests.simulation.hours.ways import Ways
-from tests.simulation.world import SERVICE, Answer, SimSite, World
+from tests.simulation.world import SERVICE, Answer, SimSite, Target, World
 
 OWN_S: Final = 0.6
 """So much older than this moment may be what a site says of itself: two samples."""
@@ -114,6 +114,14 @@ class Truth:
             self._sample_router(key, site)
         self._sample_ways()
 
+    def _targets_of(self, name: str) -> list[Target]:
+        sites = self._world.sites.values()
+        return [target for one in sites if one.name == name for target in one.targets.values()]
+
+    def _is_ill(self, target: Target) -> bool:
+        """Whatever its router knows of it by now."""
+        return target.refuses or target.status != 200 or target.service_s > self.service_s
+
     def _sample_site(self, name: str) -> None:
         running = list(self.routers(name).values())
         routers = [one.router for one in running]
@@ -129,6 +137,7 @@ class Truth:
         self._note(("refusing", name), any(one.forwarder.memory.is_refusing for one in routers))
         self._note(("down", name), total > 0 and not ready)
         self._note(("lacking", name), ready < total)
+        self._note(("ill", name), any(map(self._is_ill, self._targets_of(name))))
         self._note(("ready", name), ready > 0)
         self._note(("unready", name), not ready)
         shares = all(rule.export_to is None and rule.import_from is None for rule in rules)
