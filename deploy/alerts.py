@@ -69,11 +69,12 @@ ALERTS: Final = (
     ),
     Alert(
         "SpillwaySiteUnreachable",
-        # A deleted site is not missed, nor after a restart, which forgets that it was deleted. If
-        # it is restored and cut off within that hour, the alert fires when the hour is over. A
-        # router in edge mode, which has no route updates, knows sites that offer the services it
-        # uses: a site that stops offering them is not unreachable.
-        "spillway_sites + max_over_time(spillway_sites_deleted[1h:1m])"
+        # A deleted site is not missed, nor in the hour after a restart, which forgets that it was
+        # deleted. If it is restored and cut off within that hour, the alert fires when the hour is
+        # over. A router in edge mode, which has no route updates, knows sites that offer the
+        # services it uses: a site that stops offering them is not unreachable.
+        "spillway_sites + (max_over_time(spillway_sites_deleted[1h:1m])"
+        " and time() - process_start_time_seconds < 3600 or spillway_sites_deleted)"
         " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])"
         " and spillway_route_updates_total",
         "10m",
