@@ -107,7 +107,7 @@ class Adjacencies:
                 )
             return True
         del self.known[neighbour.router]
-        is_planned = session.draining.is_draining and fault.code in _GOODBYES
+        is_planned = session.link_drain.is_draining and fault.code in _GOODBYES
         self._owner.adjacency_down(neighbour.router, str(fault), is_planned=is_planned)
         return False
 

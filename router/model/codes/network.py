@@ -342,11 +342,11 @@ SERVICES: Final = (
         "The target is ready by its checks and has completed no request for 10 s or longer, ten "
         "times as long as nine of ten requests of the service took lately; those that clients gave "
         "up do not count. If none has ended since the router started, it is half of the time-out "
-        "`response`, at least 10 s. Either every slot of it is taken: the site looks full, and its requests "
-        "spill or wait. Or it has free slots, or no capacity, and owes an answer to three or more "
-        "requests of http, for twice as long as the longest of late: more requests go to it. The "
-        "time-outs `response` and `idle` end them, and failures in a row eject the target. A "
-        "target that sends a part of any answer meanwhile is not meant: downloads and streams on "
+        "`response`, at least 10 s. Either every slot of it is taken: the site looks full, and its "
+        "requests spill or wait. Or it has free slots, or no capacity, and owes an answer to three "
+        "or more requests of http, for twice as long as the longest of late: more requests go to "
+        "it. The time-outs `response` and `idle` end them, and failures in a row eject the target. "
+        "A target that sends a part of any answer meanwhile is not meant: downloads and streams on "
         "which bytes come are no fault. Nor are streams on which none come, if all requests of the "
         "target have the head of their answer, nor requests that clients still send while the "
         "target takes what they send.",
@@ -454,9 +454,10 @@ SERVICES: Final = (
         "Targets of that site have had three or more requests of http of clients of this site, and "
         "no answer from there has begun for 10 s or longer, ten times as long as nine of ten "
         "requests of the service took lately and twice as long as the longest of late, and as nine "
-        "of ten of any other site; if none has ended, half of the time-out `response`. The site gets more requests: it takes them, so this site cannot "
-        "tell a target that hangs from one that has long work. The time-outs `response` and `idle` "
-        "end them, and failures in a row eject the site.",
+        "of ten of any other site; if none has ended, half of the time-out `response`. The site "
+        "gets more requests: it takes them, so this site cannot tell a target that hangs from one "
+        "that has long work. The time-outs `response` and `idle` end them, and failures in a row "
+        "eject the site.",
         "At that site: sitectl service status NAME -v. SW0349 there names the target",
     ),
 )

@@ -71,8 +71,8 @@ class OtherWorkers(Protocol):
 def usual_of_all(
     readings: TargetReadings, others: OtherWorkers | None, key: ServiceKey
 ) -> UsualTimes | None:
-    """The recent request times of one service port at the worker where they were longest, or what is
-    assumed until one has ended; None: the port is gone."""
+    """The recent request times of one service port at the worker where they were longest, or what
+    is assumed until one has ended; None: the port is gone."""
     told = [one.usual for one in others.each_beside(key) if one is not None] if others else []
     known = [one for one in (readings.usual(key), *told) if one is not None]
     if not known:
