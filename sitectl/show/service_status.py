@@ -6,6 +6,7 @@ from typing import Any, Final
 from router.documents.quantities import duration_text
 from router.model import limits
 from router.model.addresses import join
+from router.model.errors import WANTED_SO
 from router.model.rights.sharing import SHORT_ID_CHARS
 from sitectl.base import output
 from sitectl.flags.services.sessions import affinity_text
@@ -206,9 +207,11 @@ def _drawn(one: Drawn | None) -> str | None:
 def _listener_text(listener: dict[str, Any]) -> str:
     if not listener:
         return "-"
+    error = str(listener.get("error") or "")
+    if error.startswith(WANTED_SO):  # There is no place.
+        return f"none: {error}"
     port = int(listener.get("port") or 0)
     place = join(listener.get("host") or "*", port) if port else ""  # *: all of its addresses.
-    error = listener.get("error")
     return f"{place} {listener.get('state') or ''}{f' ({error})' if error else ''}".strip()
 
 

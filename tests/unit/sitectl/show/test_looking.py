@@ -715,6 +715,16 @@ def test_a_listener_at_all_addresses_is_shown_with_its_port(
     assert "*:1024 bound" in here("service", "status", "shop").stdout
 
 
+def test_a_listener_that_is_not_wanted_is_shown_without_a_place(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    error = "wanted so (a routing key: no Listener of this site says where)"
+    listener = {"host": "", "port": 1, "state": "none", "error": error}
+    admin.items("/api/v1/services/shop", {**SERVICE, "listener": listener})
+    assert f" none: {error} " in here("service", "status", "shop").stdout
+    assert "*:1" not in here("service", "status", "shop").stdout
+
+
 def test_check_does_not_warn_of_a_listener_that_is_not_wanted(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
