@@ -207,8 +207,11 @@ class LocalAttempts(ABC):
                 if status > LAST_STATUS_GOOD or outcomes.suspects:
                     outcomes.completed(slot.target, status, self._era)
             elif leg.lingers is not None:
-                service.admission.release_after(leg.lingers, slot)
+                by_client = self._given_up is not None
+                service.admission.release_after(leg.lingers, slot, by_client=by_client)
                 return
+        if self._given_up is not None and not is_complete:
+            slot.held_of.give_up(by_client=True)
         service.ledger.give_back(slot)
 
     def _count_target(self, targets: TargetCounts, slot: Slot, *, failed: bool) -> None:
@@ -231,7 +234,6 @@ class LocalAttempts(ABC):
         elif blames:
             outcomes.broke_off(slot.target, code, self._era)
         if self._given_up is not None:
-            slot.held_of.give_up()
             return failure
         if code == "not-processed":
             if self._send_again(slot):

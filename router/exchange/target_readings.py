@@ -70,15 +70,20 @@ class TargetReadings:
         service = self._services[key]
         return _counts(service, address, ended, is_full=service.ledger.is_target_full(address))
 
+    def ended_at(self, key: ServiceKey, address: str) -> int | None:
+        """How many requests ended at one target, see `Target.ended`; None: it is not ready."""
+        service = self._services.get(key)
+        return service.ledger.ended_at(address) if service is not None else None
+
     def completed_by(self, key: ServiceKey, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""
         service = self._services.get(key)
         return service.ledger.completed_by(address) if service is not None else None
 
-    def completed(self, key: ServiceKey) -> dict[str, int]:
-        """How many requests each target has completed, ready or not, by address; only above 0."""
+    def ended(self, key: ServiceKey) -> dict[str, int]:
+        """How many requests ended at each target, ready or not, by address; only above 0."""
         service = self._services.get(key)
-        counts = service.ledger.completed() if service is not None else {}
+        counts = service.ledger.ended() if service is not None else {}
         return {address: count for address, count in counts.items() if count}
 
     def answered_by(self, key: ServiceKey, address: str) -> int | None:

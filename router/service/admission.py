@@ -157,12 +157,15 @@ class SlotAdmission:
             self._ledger.news.note()
         return left
 
-    def release_after(self, lingering: Lingering, slot: Slot) -> None:
-        """Give ``slot`` back once the target is done with an abandoned request."""
+    def release_after(self, lingering: Lingering, slot: Slot, *, by_client: bool) -> None:
+        """Give ``slot`` back once the target is done with an abandoned request. ``by_client``: as
+        in `Target.give_up`.
+        """
         self._ledger.abandoned += 1
 
         def release() -> None:
             self._ledger.abandoned -= 1
+            slot.held_of.give_up(by_client=by_client)
             self._ledger.give_back(slot)
 
         lingering.then(release)

@@ -33,7 +33,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one service port at a worker since it started.
 
     ``gave_up``: requests whose client left before an answer began. ``refused`` and ``waited_s`` as
-    in `Totals`. ``by_target``: requests by address. ``completed``, ``answered``, ``silent``,
+    in `Totals`. ``by_target``: requests by address. ``ended``, ``answered``, ``silent``,
     ``errors``, ``breaks``, ``answers_elsewhere``: see `node.services.other_workers`; only above 0.
     """
 
@@ -43,7 +43,7 @@ class PortTotals(msgspec.Struct, frozen=True, kw_only=True):
     refused: int = 0
     waited_s: float = 0.0
     by_target: dict[str, int] = {}
-    completed: dict[str, int] = {}
+    ended: dict[str, int] = {}
     answered: dict[str, int] = {}
     silent: dict[str, int] = {}
     errors: dict[str, int] = {}
@@ -218,7 +218,7 @@ def totals_together(each: Sequence[PortTotals]) -> PortTotals:
         refused=sum(one.refused for one in each),
         waited_s=sum(one.waited_s for one in each),
         by_target=counts(one.by_target for one in each),
-        completed=counts(one.completed for one in each),
+        ended=counts(one.ended for one in each),
         answered=counts(one.answered for one in each),
         silent=counts(one.silent for one in each),
         errors=counts(one.errors for one in each),

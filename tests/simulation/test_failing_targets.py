@@ -144,6 +144,23 @@ def test_a_target_that_hangs_from_the_first_request_on_is_named_before_the_time_
     assert half_s <= world.internet.now - began <= half_s + 3
 
 
+def test_requests_that_time_out_are_no_answers_of_a_target_that_hangs() -> None:
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    site.declare()
+    site.serve(1, capacity=4, service_s=0.05)
+    world.run(3)
+    site.offer(rate=5, seconds=5)
+    world.run(6)
+    site.targets[9001].service_s = 1e6
+    for _ in range(4):
+        site.request()
+    world.run(limits.RESPONSE_HEAD_TIMEOUT_S + limits.TARGET_STUCK_GAP_S + 2)
+    told = [line for line in world.journal if " target-stuck " in line or " target-moves " in line]
+    assert len(told) == 2, told
+    assert "answers requests again" not in told[1]
+
+
 def at_two_workers() -> tuple[World, SimSite, OtherWorker]:
     """A target of two slots that served for a while, and hangs from now on."""
     world = World(1, "a")

@@ -238,9 +238,14 @@ class LedgerFigures:
                 if is_full or one.in_flight >= least:
                     yield address, one.completed, is_full
 
-    def completed(self) -> dict[str, int]:
-        """How many requests each of `targets` has completed."""
-        return {address: one.completed for address, one in self._targets.items()}
+    def ended(self) -> dict[str, int]:
+        """How many requests ended at each of `targets`, see `Target.ended`."""
+        return {address: one.ended for address, one in self._targets.items()}
+
+    def ended_at(self, address: str) -> int | None:
+        """How many requests ended at one target, see `Target.ended`; None: it is not ready."""
+        one = self._targets.get(address)
+        return one.ended if one is not None and one.availability is READY else None
 
     def completed_by(self, address: str) -> int | None:
         """How many requests one target has completed; None: it is not ready."""

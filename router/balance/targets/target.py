@@ -57,6 +57,7 @@ class Target:
         "has_trial",
         "in_flight",
         "latency",
+        "left_unanswered",
         "name",
         "pace",
         "requests_total",
@@ -81,7 +82,8 @@ class Target:
         self.auto = False
         self.before = 0  # Slots of it that belong to routers of this site before this one.
         self.gate: Gate | None = None
-        self.given_up = 0  # Requests that ended before it had completed them.
+        self.given_up = 0  # Requests that their clients left before it had completed them.
+        self.left_unanswered = 0  # Requests whose time was up before.
         self.in_flight = 0
         self.requests_total = 0
         self.turn = 0
@@ -130,13 +132,22 @@ class Target:
         self.tried_after = 0
 
     @property
-    def completed(self) -> int:
-        """How many requests it has completed."""
+    def ended(self) -> int:
+        """How many requests ended, those aside that clients left."""
         return self.requests_total - self.in_flight - self.given_up
 
-    def give_up(self) -> None:
-        """A request in flight ended before the target had completed it."""
-        self.given_up += 1
+    @property
+    def completed(self) -> int:
+        """As `ended`, without those that it left unanswered until their time was up."""
+        return self.ended - self.left_unanswered
+
+    def give_up(self, *, by_client: bool) -> None:
+        """A request ends in this turn before the target had completed it: its client left, or its
+        time was up."""
+        if by_client:
+            self.given_up += 1
+        else:
+            self.left_unanswered += 1
 
     def tried(self, now: float, granted: int) -> None:
         """The target has just answered, or will have its trial; ``granted``: as ``tried_after``."""

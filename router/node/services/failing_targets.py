@@ -39,7 +39,7 @@ class FailingTargets:
             )
             for key, targets in self._answers.found.items()
             for one in targets.values()
-            if self._readings.completed_by(key, one.address) is not None
+            if self._readings.ended_at(key, one.address) is not None
         ]
 
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
@@ -54,11 +54,11 @@ class FailingTargets:
             for other in others:
                 addresses.update(other.errors, other.breaks)
             for address in addresses:
-                completed = readings.completed_by(key, address)
-                if completed is not None:
+                ended = readings.ended_at(key, address)
+                if ended is not None:
                     counts[key, address] = ErrorCounts(
                         own.get(address, 0) + sum(one.errors.get(address, 0) for one in others),
-                        completed + sum(one.completed.get(address, 0) for one in others),
+                        ended + sum(one.ended.get(address, 0) for one in others),
                         broken.get(address, 0) + sum(one.breaks.get(address, 0) for one in others),
                     )
         return counts

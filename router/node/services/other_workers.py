@@ -11,12 +11,12 @@ from router.model.ids import ServiceKey, SiteId
 
 class OtherTotals(Protocol):
     """Counts of another worker for one service port in all its processes, by address: requests
-    that were completed, answers (connections to tcp targets that got a byte; http requests that
-    were completed, and parts of answers), tcp connections that got none, answers of 5xx, and
+    that ended (`Target.ended`), answers (connections to tcp targets that got a byte; http requests
+    that were completed, and parts of answers), tcp connections that got none, answers of 5xx, and
     exchanges that the target broke off. ``answers_elsewhere``: answers that began, by site."""
 
     @property
-    def completed(self) -> Mapping[str, int]: ...
+    def ended(self) -> Mapping[str, int]: ...
 
     @property
     def answered(self) -> Mapping[str, int]: ...

@@ -110,7 +110,7 @@ class RecentFigures:
             refused=totals.refused,
             waited_s=totals.waited_s,
             by_target={join(one.host, one.port): one.requests_total for one in targets},
-            completed=readings.targets.completed(own.key),
+            ended=readings.targets.ended(own.key),
             answered=readings.targets.answered(own.key),
             silent={at: one.silent for at, one in answers.items() if one.silent},
             errors=dict(readings.targets.errors_of(own.key)),

@@ -85,7 +85,7 @@ class Told:
     def give_back(self, slot: Slot) -> None:
         self._log.append(("released", slot.target))
 
-    def release_after(self, lingering: Any, slot: Slot) -> None:
+    def release_after(self, lingering: Any, slot: Slot, *, by_client: bool) -> None:
         lingering.then(lambda: self.give_back(slot))
 
     def move(self, slot: Slot, *others: object) -> None:

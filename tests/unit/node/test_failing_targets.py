@@ -20,7 +20,7 @@ class Counted:
     def __init__(self) -> None:
         self.failed: dict[str, int] = {}
         self.broken: dict[str, int] = {}
-        self.completed: dict[str, int] = {ONE: 0, OTHER: 0}
+        self.ended: dict[str, int] = {ONE: 0, OTHER: 0}
         self.failing: Mapping[ServiceKey, Mapping[str, Any]] = {}
 
     def errors(self) -> dict[ServiceKey, Mapping[str, int]]:
@@ -29,8 +29,8 @@ class Counted:
     def breaks(self) -> dict[ServiceKey, Mapping[str, int]]:
         return {SHOP: self.broken} if self.broken else {}
 
-    def completed_by(self, key: ServiceKey, address: str) -> int | None:
-        return self.completed.get(address)
+    def ended_at(self, key: ServiceKey, address: str) -> int | None:
+        return self.ended.get(address)
 
     def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, Any]]) -> None:
         self.failing = failing
@@ -44,10 +44,10 @@ def test_what_other_workers_counted_is_added_also_where_this_one_saw_nothing() -
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     other = OtherWorker()
     targets.judge_with(other)
-    other.has_counted(SHOP, PortTotals(errors={ONE: 1}, completed={ONE: 1, OTHER: 50}))
+    other.has_counted(SHOP, PortTotals(errors={ONE: 1}, ended={ONE: 1, OTHER: 50}))
     targets.look(0.0)
-    other.has_counted(SHOP, PortTotals(errors={ONE: 5}, completed={ONE: 9, OTHER: 90}))
-    own.completed = {ONE: 2, OTHER: 10}
+    other.has_counted(SHOP, PortTotals(errors={ONE: 5}, ended={ONE: 9, OTHER: 90}))
+    own.ended = {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "answered 5xx to 4 of 10 requests in the last 2 s"}
     (note,) = targets.notes()
@@ -59,10 +59,10 @@ def test_a_target_that_resets_and_stays_in_use_is_named() -> None:
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     other = OtherWorker()
     targets.judge_with(other)
-    other.has_counted(SHOP, PortTotals(breaks={ONE: 1}, completed={ONE: 1}))
+    other.has_counted(SHOP, PortTotals(breaks={ONE: 1}, ended={ONE: 1}))
     targets.look(0.0)
-    other.has_counted(SHOP, PortTotals(breaks={ONE: 5}, completed={ONE: 9}))
-    own.broken, own.completed = {ONE: 2}, {ONE: 2, OTHER: 10}
+    other.has_counted(SHOP, PortTotals(breaks={ONE: 5}, ended={ONE: 9}))
+    own.broken, own.ended = {ONE: 2}, {ONE: 2, OTHER: 10}
     targets.look(2.0)
     assert own.shown() == {ONE: "gave no whole answer to 6 of 10 requests in the last 2 s"}
     own.failed = {ONE: 3}
@@ -78,7 +78,7 @@ def test_a_target_that_is_not_ready_says_that_instead() -> None:
         own.failed = {ONE: 9 + int(now) * 9}
         targets.look(now)
     assert list(own.shown()) == [ONE]
-    del own.completed[ONE]
+    del own.ended[ONE]
     targets.look(2.0)
     assert own.shown() == {} and targets.notes() == []
 
@@ -88,9 +88,9 @@ def test_a_target_that_was_ejected_since_the_last_look_is_not_said_to_stay_in_us
     targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
     for now in (0.0, 1.0):
         own.failed = {ONE: int(now) * 9, OTHER: int(now) * 9}
-        own.completed = {ONE: int(now) * 9, OTHER: int(now) * 9}
+        own.ended = {ONE: int(now) * 9, OTHER: int(now) * 9}
         targets.look(now)
     assert len(targets.notes()) == 2
-    del own.completed[ONE]
+    del own.ended[ONE]
     (note,) = targets.notes()
     assert f"Target {OTHER} of shop:80 answered" in note.message

@@ -195,7 +195,7 @@ def test_a_service_is_over_when_nothing_is_under_way_anywhere_that_a_client_wait
     look()
     assert one.slot is not None
     lingerer = Lingerer()
-    service.admission.release_after(lingerer, one.slot)
+    service.admission.release_after(lingerer, one.slot, by_client=True)
     look()
     remote = world.send("b")
     look()
