@@ -28,8 +28,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     try:
         items = site.admin.get("/api/v1/links")
         is_absent = not items if name is None else all(item["name"] != name for item in items)
-        if is_absent:
-            routers = output.several_routers(site.admin.get("/api/v1/status"))
+        routers = _several_routers(site) if is_absent else 0
         remember(settings, "links", (item["name"] for item in items))
     except Failure as failure:
         if not site.degrades(failure):
@@ -65,6 +64,14 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         unanswered,
         note,
     )
+
+
+def _several_routers(site: Site) -> int:
+    """How many routers the site has; 0: one, or the router does not answer any more."""
+    try:
+        return output.several_routers(site.admin.get("/api/v1/status"))
+    except Failure:
+        return 0
 
 
 def _silence(*, may_serve: bool, is_mute: bool) -> str:
