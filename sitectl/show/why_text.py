@@ -100,6 +100,12 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> st
     some_wait = f"{waiting or 'none'} {'wait' if waiting > 1 else 'waits'}"
     full += _held_text(queue, counted)
     match queue.get("outlook"):
+        case "waits" if 0 < limit <= waiting:
+            return (
+                f"{full}. At present {some_wait} and no more may: the next {counted} takes the "
+                "place of one from another site, or of a sheddable one, and is refused if no slot "
+                f"is free for it within {wait}."
+            )
         case "waits":
             return (
                 f"{full}. At present {some_wait} and at most {limit} may: a {counted} is refused "

@@ -57,6 +57,24 @@ def test_that_no_site_has_room_is_said_in_the_words_of_the_router() -> None:
     assert "\nEvery site is full or gone. At present 3 wait" in why_text(item)
 
 
+def test_a_request_that_displaces_another_one_is_not_said_to_be_refused_by_a_full_queue() -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"site": None, "reason": "all-full", "text": "every site is full"},
+        "queue": {"outlook": "waits", "waiting": 2, "limit": 2, "wait_s": 3.0},
+        "candidates": [],
+    }
+    said = why_text(item)
+    assert "the next request waits" in said
+    assert (
+        "At present 2 wait and no more may: the next request takes the place of one from another "
+        "site, or of a sheddable one, and is refused if no slot is free for it within 3 s."
+    ) in said
+    assert "if the queue is full" not in said
+
+
 def next_request(**further: Any) -> str:
     item = {
         "service": "shop",
