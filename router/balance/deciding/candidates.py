@@ -38,6 +38,7 @@ class Outline(msgspec.Struct, frozen=True):
     figures: tuple[Any, ...]
     stated_capacity: int | None
     is_learnt: bool
+    known_beyond: int
 
 
 class Glimpse(msgspec.Struct, frozen=True):

@@ -32,7 +32,9 @@ def glimpse(one: Candidate, path: Path) -> Glimpse:
         return kept
     outline = one.outline
     if outline is None:
-        one.outline = outline = Outline(_figures_of(one), one.stated_capacity, one.is_learnt)
+        one.outline = outline = Outline(
+            _figures_of(one), one.stated_capacity, one.is_learnt, one.known_beyond
+        )
     one.glimpse = kept = Glimpse(outline, one.in_flight, one.hard_full, path, one.heard_at)
     return kept
 
@@ -80,6 +82,11 @@ class _Kept(Candidate):
     def is_learnt(self) -> bool:
         """As it was."""
         return self._glimpse.outline.is_learnt
+
+    @property
+    def known_beyond(self) -> int:
+        """As it was."""
+        return self._glimpse.outline.known_beyond
 
     def free_within(self, share: float | None) -> int | None:
         """As it was, within the share of that decision."""

@@ -23,7 +23,7 @@ from router.balance.targets.sessions import score, seed_of
 from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
 
-_SUMMED = Outline((), None, False)  # Of a router whose figures, except its load, are in the sums.
+_SUMMED = Outline((), None, False, 0)  # Of a router whose figures, but its load, are in the sums.
 
 
 class RoutersOfSite(Candidate):

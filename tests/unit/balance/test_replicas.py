@@ -128,11 +128,14 @@ def test_a_slot_that_is_assumed_to_be_free_again_is_not_said_to_run_without_one(
     for _ in range(5):
         here.ledger.try_acquire(0.0)
     here.balancer.refused(OWN, 4, 1.0, RouterId("2"))
-    (own,) = here.balancer.explain(1.0 + limits.REFUSED_FULL_S).candidates
+    now = 1.0 + limits.REFUSED_FULL_S
+    (own,) = here.balancer.explain(now).candidates
     assert (own.in_flight, own.capacity, own.free) == (9, 10, 2)
     assert own.reason == (
         "local site has room (2 of 10 free, 1 of them assumed: another router or worker was full)"
     )
+    kept = here.balancer.seen(now, here.balancer.select(now))
+    assert [one.reason for one in DecisionReplay(kept).reports()] == [own.reason]
 
 
 def test_what_a_router_of_this_site_that_drains_still_has_is_not_assumed() -> None:
