@@ -64,17 +64,18 @@ async def bind(accept: Callable[[], asyncio.BaseProtocol], path: Path) -> asynci
 async def _server(accept: Callable[[], asyncio.BaseProtocol], path: Path) -> asyncio.Server:
     """Listen where no file may be. Bind through the directory's descriptor: a socket's own path may
     have only 107 bytes. asyncio, too, reads the file by that path."""
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        os.fchmod(listener.fileno(), 0o600)  # The file's mode from the moment it exists.
-        listener.bind(f"/proc/self/fd/{directory}/{path.name}")
-        return await asyncio.get_running_loop().create_unix_server(accept, sock=listener)
+        directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fchmod(listener.fileno(), 0o600)  # The file's mode from the moment it exists.
+            listener.bind(f"/proc/self/fd/{directory}/{path.name}")
+            return await asyncio.get_running_loop().create_unix_server(accept, sock=listener)
+        finally:
+            os.close(directory)
     except BaseException:
         listener.close()
         raise
-    finally:
-        os.close(directory)
 
 
 def _inode_of(path: Path) -> int:

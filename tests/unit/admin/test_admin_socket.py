@@ -1,7 +1,9 @@
 """The socket file of the API, and what happens to it while the router runs."""
 
 import asyncio
+import errno
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,6 +91,28 @@ def test_the_file_of_another_process_stays_while_it_runs(path: Path) -> None:
                 theirs = file_of(path)
                 await checks(10)
                 assert file_of(path) == theirs
+
+    asyncio.run(story())
+
+
+def test_attempts_without_a_free_descriptor_leave_none_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def none_is_free(*_: object) -> socket.socket:
+        tried.append(len(os.listdir("/proc/self/fd")))
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def story() -> None:
+        async with watched(path):
+            with monkeypatch.context() as without:
+                without.setattr(socket, "socket", none_is_free)
+                remove(path)
+                while len(tried) < 3:
+                    await checks(1)
+            assert len(set(tried)) == 1
+            await until_there(path)
 
     asyncio.run(story())
 
