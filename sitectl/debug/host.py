@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from certs.files import lacking
 from router.documents.differences import shown_fields
+from router.model import limits
 from sitectl.debug.archive import ArchivePart, Content
 from sitectl.debug.router_parts import router_parts
 from sitectl.site.directory import DirectorySite
@@ -120,11 +121,15 @@ def _files(directory: Path) -> Content:
 
 
 def _logs_in(run: Path) -> list[str]:
-    """The log files below ``run``, with their rotated predecessors; those of workers, too."""
+    """The log files below ``run``, with their rotated predecessors; those of workers, too. Bounded,
+    whatever the site's owner made there: root may read it."""
     rotated = [f"{name}.1" for name in _LOGS]
-    of_workers = sorted(one for name in (*_LOGS, *rotated) for one in run.glob(f"workers/*/{name}"))
-    found = [*(run / name for name in rotated if (run / name).exists()), *of_workers]
-    return [*_LOGS, *(str(one.relative_to(run)) for one in found)]
+    of_workers = (
+        f"workers/{number}/{name}"
+        for number in range(1, limits.WORKERS_MAX)
+        for name in sorted((*_LOGS, *rotated))
+    )
+    return [*_LOGS, *(one for one in (*rotated, *of_workers) if os.path.exists(run / one))]
 
 
 def _log(path: Path) -> Any:

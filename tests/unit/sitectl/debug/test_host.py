@@ -21,7 +21,7 @@ def test_a_full_disk_is_no_process_that_hangs(
 
 def test_the_logs_of_all_workers_are_there(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    for place in (run, run / "workers" / "1", run / "workers" / "2"):
+    for place in (run, *(run / "workers" / name for name in ("1", "2", "10", "64", "x"))):
         place.mkdir(parents=True)
         (place / "router.log").write_text(f"of {place.name}\n")
         (place / "access.log").write_text("a client\n")
@@ -34,5 +34,6 @@ def test_the_logs_of_all_workers_are_there(tmp_path: Path) -> None:
         "logs/workers/1/events.log.1",
         "logs/workers/1/router.log",
         "logs/workers/2/router.log",
+        "logs/workers/10/router.log",
     ]
     assert parts["logs/workers/2/router.log"]() == "of 2\n"
