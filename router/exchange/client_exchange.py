@@ -150,9 +150,9 @@ class ClientExchange(ClientAttempts):
             self._repeat(failure)
         else:
             self._finish(failure)
-        room = self._service.queue
-        if room.line:
-            room.reconsider()
+        queue = self._service.queue
+        if queue.line:
+            queue.reconsider()
 
     # Called by an attempt: `RemoteHandler`.
 
@@ -217,9 +217,9 @@ class ClientExchange(ClientAttempts):
             head = self._with_held(head)
         self._end(None, now)
         self._caller.whole(head, body_bytes, body)
-        room = service.queue
-        if room.line:
-            room.reconsider()
+        queue = service.queue
+        if queue.line:
+            queue.reconsider()
 
     def trailers(self, block: bytes) -> None:
         if self.request.protocol == "http2":

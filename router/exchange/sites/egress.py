@@ -230,12 +230,12 @@ class EgressExchange(Exchange):
         self._hold()
         if not self._accepted:
             self._accepted = True
-            habit = self._answer_timing
-            if habit is not None and not habit.in_parts:
+            timing = self._answer_timing
+            if timing is not None and not timing.in_parts:
                 self._stream.accept_soon(self._came_in_parts)
             else:
-                if habit is not None:
-                    habit.in_parts -= 1
+                if timing is not None:
+                    timing.in_parts -= 1
                 self._stream.accept(self._service.ledger.load)
         if self._upload is not None and self._upload.stopped is not NOT_STOPPED:
             self._let_go_on()

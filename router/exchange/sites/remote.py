@@ -49,9 +49,9 @@ class RemoteLeg(RemoteAttempt):
             if during is not None and during.is_woken:
                 egress.ejections.answered(egress.site, during, now)
         self._handler.opened(held_at)
-        room = self._service.queue
-        if room.line:  # There may be more room than was known.
-            room.reconsider()
+        queue = self._service.queue
+        if queue.line:  # There may be more room than was known.
+            queue.reconsider()
 
     def refused(self, reason: Refusal, in_flight: int) -> None:
         egress, service = self._egress, self._service
