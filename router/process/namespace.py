@@ -177,10 +177,9 @@ class NamespaceStore:
         self._journal_events.look(seen.snapshot)
         if seen.reading is not None:
             errors = seen.reading.errors if self._journal_events.is_enabled else ()
+            # A mere level is not a problem of any object.
             told = [one for one in errors if not (one.code == LEVEL and one.severity == "info")]
-            self._finding_events.look(
-                seen.snapshot, told
-            )  # A mere level is not a problem of any object.
+            self._finding_events.look(seen.snapshot, told)
 
     async def run(self) -> None:
         """Follow the namespace, store its secrets and write to it, until canceled."""
