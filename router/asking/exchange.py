@@ -114,8 +114,8 @@ class QuestionSender:
         question: bytes = b"",
         bytes_max: int = limits.INQUIRY_BYTES_MAX,
     ) -> None:
-        """Call ``done`` once: before this call returns if there is no link to the first router of
-        ``path``, else within `limits.INQUIRY_WAIT_S`."""
+        """Call ``done`` once: before this call returns if no link to the first router of ``path``
+        takes new streams, else within `limits.INQUIRY_WAIT_S`."""
         asked = _Question(self._network.now, bytes_max, done)
         request = OpenRequest(
             path=path,
@@ -128,7 +128,7 @@ class QuestionSender:
         )
         asked.stream = self._streams.open_stream(request, asked, ends=True)
         if asked.stream is None:
-            asked.give_up("there is no link to it now")
+            asked.give_up("no link to it takes new streams now")
             return
         patience = self._network.now() + limits.INQUIRY_WAIT_S
         late = f"no answer within {limits.INQUIRY_WAIT_S:g} s"

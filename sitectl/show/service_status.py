@@ -93,6 +93,8 @@ def _unlisted(item: Mapping[str, Any]) -> Iterator[str]:
             missing = output.count(ready, "ready target")
             if rule := one.get("left_out"):
                 yield f"{name} was not asked for its {missing}: {output.safe(rule)}"
+            elif one.get("draining"):
+                yield f"{name} is draining, so it does not list its {missing}."
             else:
                 yield f"{name} did not list its {missing}. Does it answer? sitectl ping {name}"
 

@@ -45,6 +45,19 @@ def sites() -> tuple[SiteQuestions, SlowAsker]:
     return SiteQuestions(cast(QuestionSender, asker), Network().host.now), asker
 
 
+def test_a_link_that_takes_nothing_new_is_not_said_to_be_missing() -> None:
+    """It drains, or has all the streams that it may have: `link status` still shows it."""
+
+    class Draining:
+        def open_stream(self, *_: Any, **__: Any) -> None:
+            return None
+
+    heard: list[QuestionReply] = []
+    asking = QuestionSender(Network().host, Draining(), SITE)
+    asking.ask((ROUTER,), ECHOES, heard.append)
+    assert [reply.error for reply in heard] == ["no link to it takes new streams now"]
+
+
 def test_only_so_many_sites_are_asked_at_once() -> None:
     asking, asker = sites()
     most = limits.SITE_QUESTIONS_AT_ONCE_MAX

@@ -43,6 +43,15 @@ def test_a_site_that_lists_none_of_its_targets_is_named() -> None:
     assert "did not list" not in told
 
 
+def test_a_site_that_stops_is_not_said_to_leave_a_question_without_an_answer() -> None:
+    """Its link takes nothing new, so nobody asks it; it still has its targets."""
+    far = {"site": "far", "local": False, "targets_ready": 2, "draining": True}
+    shop: dict[str, Any] = {"name": "shop", "port": 80, "sites": [far], "targets": []}
+    told = service_status.table([shop], True, 0.0, {})
+    assert "far is draining, so it does not list its 2 ready targets." in told
+    assert "Does it answer?" not in told
+
+
 def test_a_site_that_may_not_serve_is_not_said_to_be_silent() -> None:
     """Nothing is asked of it, so that its rows are missing says nothing of it."""
     rule = "far declares it as http, and tcp counts here"
