@@ -93,10 +93,10 @@ async def report_to_systemd(line: Callable[[], str]) -> None:
 def status_line(status: Status) -> str:
     """The state in one line for `systemctl status`."""
     state = "serving" if status.ready else "draining"
+    links = links_up(status.links, status.links_up, status.links_silent, status.links_partly)
+    here = " at this router" if status.replicas > 1 else ""  # Each knows only its own links.
     parts = [
-        links_up(status.links, status.links_up, status.links_silent, status.links_partly)
-        if status.links
-        else "no links",
+        f"{links if status.links else 'no links'}{here}",
         counted(status.services, "service"),
         sites_reachable(status.sites_known or status.sites, status.sites),
     ]

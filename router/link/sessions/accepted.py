@@ -72,7 +72,7 @@ class AcceptedLinks:
     def join_arrived(self, lane: LaneMux, join: control.Join, certificate: bytes) -> bool:
         """A data lane. False: of no link that is up here. Raises HandshakeRejected."""
         for session in self.up:
-            if session.greeting.session_id == join.session:
+            if session.greeting.session_id == join.session and session.is_up:
                 session.joined(lane, join, certificate)
                 return True
         return False

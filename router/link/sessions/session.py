@@ -151,10 +151,10 @@ class LinkSession:
         lane.send_control(control.encode(join))
 
     def joined(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
-        """Acceptor: ``lane`` asks to be a data lane. Raises HandshakeRejected."""
+        """Acceptor: ``lane`` asks to be a data lane of this link, which is up. Raises
+        HandshakeRejected."""
         neighbour, peer_certificate = self.neighbour, lane.connection.peer_certificate
-        if neighbour is None or not self.is_up:
-            raise HandshakeRejected("wrong-router", "JOIN of a link that is not up")
+        assert neighbour is not None
         joined = self.greeting.joined(join, (certificate, peer_certificate))
         self._admit(peer_certificate, neighbour)
         lane.send_control(control.encode(joined))

@@ -184,6 +184,8 @@ def status(**fields: object) -> Status:
 
 def test_the_line_tells_links_services_sites_and_the_first_problem() -> None:
     assert status_line(status()) == "serving: no links, 0 services, 1 site"
+    one_of_two = status_line(status(replicas=2))
+    assert one_of_two == "serving: no links at this router, 0 services, 1 site"
     problem = Problem(code="SW0101", message="east:\nno route", hint="")
     told = status_line(status(services=3, problems=(problem, problem)))
     assert told == "serving: no links, 3 services, 1 site; 2 problems: east: no route"

@@ -40,7 +40,7 @@ export function addMeans(live, at) {
   for (const now of live.now) {
     const site = here.get(`${now.service}:${now.port}`);
     if (!site || now.in_flight_mean === undefined) continue;
-    const served = now.requests_per_s - now.spilled_per_s - now.failed_per_s - (now.shed_per_s ?? 0) >= LEAST_PER_S;
+    const served = now.begun_per_s - now.spilled_per_s - now.failed_per_s - (now.shed_per_s ?? 0) >= LEAST_PER_S;
     // The router's samples may have missed requests that came and went in between.
     site.in_flight_mean = now.in_flight_mean || (served && site.targets_ready ? HARDLY_ANY : 0);
   }
