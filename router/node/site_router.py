@@ -97,6 +97,7 @@ class SiteRouter:
             self.news.deleted,
             network.now,
             is_renewal_due=credentials.is_renewal_due,
+            removal=self._link_removal,
             has_workers=start.has_inner_door,
         )
         self.wanted_links = WantedLinks(
@@ -436,8 +437,13 @@ class SiteRouter:
                 imports=names_of_patterns(self.given_rules.of(key.name).import_from) or (),
                 heard=lambda there: self._load.last(there, key),
                 shows_room=shows_room,
+                removal=self._wanted.service_removals.get(key.name, "") if self._wanted else "",
             )
         )
+
+    def _link_removal(self, link: str) -> str:
+        by_verb = f"sitectl link delete {link}"
+        return self._wanted.link_removals.get(link, by_verb) if self._wanted else by_verb
 
     def why_unknown(self, service: str) -> Problem | None:
         """The import rule that refuses each declaration of ``service``; None: none does."""

@@ -36,9 +36,11 @@ class LinkNews:
         now: Callable[[], float],
         *,
         is_renewal_due: Callable[[str], bool] = lambda link: False,
+        removal: Callable[[str], str] = "sitectl link delete {}".format,
         has_workers: bool = False,
     ) -> None:
         """``is_renewal_due``: whether a link that is refused asks for another certificate soon.
+        ``removal``: the command that deletes a link which is dialed here.
 
         ``has_workers``: other routers of the site are workers of this one. Their links cause no
         events: other events report how workers start, hang and end.
@@ -46,6 +48,7 @@ class LinkNews:
         self._tell = tell
         self._now = now
         self._is_renewal_due = is_renewal_due
+        self._removal = removal
         self._budgets = TokenBuckets(
             limits.LINK_EVENTS_BURST, limits.LINK_EVENTS_PER_S, limits.EVENT_BUDGETS_MAX
         )
@@ -211,7 +214,7 @@ class LinkNews:
         name, refused = line.name, line.state == "refused"
         if line.error_code == "deleted":
             text = f"Link {name} is not needed any more: {line.error}."
-            self._tell("info", "link-needless", name, text, f"sitectl link delete {name}")
+            self._tell("info", "link-needless", name, text, self._removal(name))
         elif refused or not line.has_stopped:
             if self._lost.pop(RouterId(line.neighbour_router), "") == line.error:
                 return

@@ -36,7 +36,8 @@ class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``rules`` are this site's, by ids; ``imports`` its import rule as configured.
 
     ``heard``: the last load report of another router; None: there was none. ``shows_room``: show
-    how much a site would take now, which changes with each request.
+    how much a site would take now, which changes with each request. ``removal``: the command that
+    removes this site's declaration where `service delete` refuses to.
     """
 
     key: ServiceKey
@@ -46,6 +47,7 @@ class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[str, ...] = ()
     heard: Callable[[RouterId], LoadReport | None] = lambda router: None
     shows_room: bool = True
+    removal: str = ""
 
     def shown(self, name: str, free: int | None) -> str:
         """``far (50 free)``. ``free`` None: no capacity is configured there."""
@@ -124,7 +126,8 @@ def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> Left
         rivals = declared.conflicts if declared is not None and declared.site == table.site else ()
         if owner is not None and {*owner.sites} & {*rivals}:
             theirs = ", ".join(table.party(site).shown for site in owner.sites)
-            alike = f"Leave the name to {theirs}: sitectl service delete {service}"
+            removal = facts.removal or f"sitectl service delete {service}"
+            alike = f"Leave the name to {theirs}: {removal}"
         return LeftOut(f"{one.shown} is left out: {candidate.differs}", alike)
     owners = counting_word(table.site, owner, declared)[0] or (table.site,)
     named = ", ".join(table.party(site).shown for site in owners)

@@ -164,8 +164,10 @@ def test_where_another_site_owns_the_name_it_is_left_to_that_once() -> None:
             )
         },
     )
-    found = left_out(facts(row("far"), row("hub"), table=known))
-    assert found.let_in == "Leave the name to hub: sitectl service delete shop"
+    seen = facts(row("far"), row("hub"), table=known)
+    assert left_out(seen).let_in == "Leave the name to hub: sitectl service delete shop"
+    by_hand = msgspec.structs.replace(seen, removal="kubectl edit deployment/shop")
+    assert left_out(by_hand).let_in == "Leave the name to hub: kubectl edit deployment/shop"
 
 
 @pytest.mark.parametrize("declares", ["hub", "near"])

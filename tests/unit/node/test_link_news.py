@@ -312,6 +312,22 @@ def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
     assert hints == ["", f"sitectl link status {links.line.name}"]
 
 
+def test_a_link_that_is_an_object_of_a_user_is_removed_where_it_is() -> None:
+    links, site = Dialed(), Watched()
+    links.line = msgspec.structs.replace(
+        links.line, state="refused", error_code="deleted", error="west was deleted"
+    )
+    hints: list[str] = []
+
+    def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+        hints.append(hint)
+
+    for removal in ("sitectl link delete {}".format, "kubectl delete link/{}".format):
+        said = LinkNews(tell, cast(Any, links), NAMES, site.deleted, still, removal=removal)
+        said.changed("link1")
+    assert hints == ["sitectl link delete link1", "kubectl delete link/link1"]
+
+
 def test_a_link_to_a_site_that_was_deleted_is_told_of_once_and_not_blamed() -> None:
     links, site = Dialed(), Watched()
     said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
