@@ -96,6 +96,23 @@ def test_the_slot_is_free_when_the_target_closes_its_connection() -> None:
     assert shop.in_flight == 0
 
 
+@pytest.mark.parametrize("kind", [DeafTarget, FakeTarget])
+def test_a_request_that_is_given_up_counts_at_no_time_as_completed(kind: type[FakeTarget]) -> None:
+    """A count that falls, and rises again with the free slot, looks like an answer."""
+    shop, counts = Shop(kind), set[int | None]()
+    completed = shop.forwarder.readings.targets.completed_by
+    shop.serve_one(0.2)
+    for _ in range(SLOTS):
+        client = shop.ask()
+        counts.add(completed(KEY, str(shop.target)))
+        client.abort()
+        shop.network.run()
+        counts.add(completed(KEY, str(shop.target)))
+    shop.network.advance(limits.ABANDONED_S_MAX)
+    assert shop.in_flight == 0
+    assert counts | {completed(KEY, str(shop.target))} == {1}
+
+
 @pytest.mark.parametrize("answered", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx"])
 def test_an_answer_that_nobody_reads_is_bounded(answered: bytes) -> None:
     shop = Shop()
