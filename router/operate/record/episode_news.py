@@ -404,9 +404,12 @@ def begun_sentence(service: str, figures: Spill, targets: LocalTargets, unit: st
 
 
 def ended_sentence(service: str, figures: Spill, unit: str = REQUEST) -> str:
-    """As `begun_sentence`, once nothing has spilled for that reason for a while."""
+    """As `begun_sentence`, once nothing has spilled for that reason for a while.
+
+    They took the requests: some may have failed there, or been given up by their clients.
+    """
     return (
-        f"Service {service}: for {_how_long(figures)} other sites served "
+        f"Service {service}: for {_how_long(figures)} other sites took "
         f"{counted(figures.requests, unit)} because no target was ready here: {_where(figures)}."
     )
 

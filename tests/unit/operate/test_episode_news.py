@@ -49,7 +49,7 @@ def test_a_full_site_is_told_with_its_figures() -> None:
 def test_pauses_of_an_episode_are_not_told_as_time_in_which_requests_left() -> None:
     paused = figures(0, None, active_s=3.0)
     assert ended_sentence("shop:8080", paused).startswith(
-        "Service shop:8080: for 3 s within 12 s other sites served 340 requests because "
+        "Service shop:8080: for 3 s within 12 s other sites took 340 requests because "
     )
     ended = overflow_sentence("shop:8080", paused, is_end=True)
     assert ended.startswith("Service shop:8080 overflowed for 3 s within 12 s: 340 requests, ")
@@ -214,14 +214,14 @@ def test_without_a_ready_target_it_is_said_who_serves_instead() -> None:
         f"Service shop:8080: {first}: so far 300 to east, 40 to north."
     )
     assert ended_sentence("shop:8080", figures(0, 2)) == (
-        "Service shop:8080: for 12 s other sites served 340 requests because no target was ready "
+        "Service shop:8080: for 12 s other sites took 340 requests because no target was ready "
         "here: 300 to east, 40 to north."
     )
 
 
 def test_of_one_request_the_noun_is_singular() -> None:
     one = replace(figures(1, 1), requests=1, to={"east": 1})
-    assert "served 1 request because" in ended_sentence("shop:8080", one)
+    assert "took 1 request because" in ended_sentence("shop:8080", one)
     assert "12 s: 1 request, 1 to east" in overflow_sentence("shop:8080", one, is_end=True)
 
 

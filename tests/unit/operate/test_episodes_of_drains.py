@@ -110,7 +110,7 @@ def test_an_episode_that_ends_although_no_target_is_to_take_requests_says_why() 
     drained.leave(11)
     assert drained.codes == ["no-target-begun", "no-target-ended"]
     assert drained.told.endswith(
-        "for 1 s other sites served 1 request because no target was ready here: 1 to b. "
+        "for 1 s other sites took 1 request because no target was ready here: 1 to b. "
         "This site is drained of it now."
     )
     drained.take_all()
