@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sized
 from router.balance.balancer import ServiceBalancer
 from router.balance.site.ledger import LocalLedger
 from router.balance.site.wake_hold import Wake, WakeHold
+from router.model import limits
 from router.model.messages.adverts import RemoteCandidate
 
 
@@ -16,7 +17,7 @@ class WakeState:
     ``line``: the waiting requests. ``terms_changed`` is called when requests may be held from now
     on, or no more: an answer may take so much longer. ``settles_until``: until then this router
     counts as just started. A wake goes on over a restart, and to the new router all that was there
-    before is new: it is no sign of the wake.
+    before is new: meanwhile it is no sign of a wake that is older than the router.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class WakeState:
         """Remotes that offer the service now. A site that newly has targets was woken: it gets one
         request until it answers.
         """
-        if not self._hold.is_waking or self._now() < self._settles_until:
+        if not self._hold.is_waking or self._may_be_older():
             return
         serving = {one.site for one in self._balancer.routers.values() if one.targets_ready}
         for one in remotes:
@@ -110,10 +111,16 @@ class WakeState:
         """Targets of this site changed: more of them are a sign of a wake, too."""
         if not self._hold.is_waking or self._ledger.targets_ready <= self._ready_before:
             return
-        if self._now() < self._settles_until:
+        if self._may_be_older():
             self._ready_before = self._ledger.targets_ready
         else:
             self.answered()
+
+    def _may_be_older(self) -> bool:
+        """Whether what appears now may have been there before the wake."""
+        wake = self._hold.wake
+        started_at = self._settles_until - limits.START_SETTLES_S
+        return wake is not None and wake.due_at < started_at and self._now() < self._settles_until
 
     def answered(self) -> None:
         """The woken site answers requests."""

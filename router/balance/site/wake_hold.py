@@ -14,12 +14,13 @@ import msgspec
 class Wake(msgspec.Struct, frozen=True):
     """The wake of a burst hook for a service. ``woke_at``: since when it wakes a site (monotonic
     seconds); None: it has not yet, and would when needed. ``again_at``: it failed, and runs again
-    then.
+    then. ``due_at``: since when it has had to, which may be before this router started.
     """
 
     hook: str
     woke_at: float | None = None
     again_at: float | None = None
+    due_at: float = inf
 
 
 class WakeHold:

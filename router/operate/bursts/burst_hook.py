@@ -119,7 +119,8 @@ class Hook:
             return Wake(self.name) if is_able else None
         is_awaited = self.is_owed and self.failures and not self.busy
         again_at = self.again_at if is_awaited else None
-        return Wake(self.name, max(detector.changed_at, self.began_at), again_at)
+        due_at = detector.changed_at
+        return Wake(self.name, max(due_at, self.began_at), again_at, due_at)
 
     @property
     def is_owed(self) -> bool:

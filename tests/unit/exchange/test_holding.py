@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from router.balance.learning.saturation import together
+from router.balance.site.wake_hold import Wake
 from router.model import limits
 from router.model.bursts import BurstSpec, CalmMarks, SaturatedMarks
 from router.model.ids import ServiceKey
@@ -306,6 +307,19 @@ def test_after_a_restart_during_a_wake_what_was_there_before_ends_no_hold() -> N
     forwarder.ports.set_remotes(KEY, remotes)
     world.run(4.0, per_s=53)
     assert waking.wake is None  # It has had its effect.
+
+
+def test_a_site_that_is_woken_right_after_the_start_ends_the_hold() -> None:
+    """The router has just started, but the wake is younger than it."""
+    world = World(wake_s=0.5, settles_s=limits.HEALTH_INTERVAL_S + limits.START_SETTLES_S)
+    state = world.near.forwarder._services[KEY].wake_state
+    now = world.network.time
+    world.near.forwarder.ports.wakes.set("shop", Wake("wake-far", now, due_at=now), True)
+    world.near.forwarder.ports.set_remotes(KEY, [candidate("far", capacity=60)])
+    for _ in range(10):
+        world.ask()
+    world.network.advance(1.0)
+    assert state.is_woken and {client.status for client in world.clients} == {200}
 
 
 @pytest.mark.parametrize("leaves", [True, False])
