@@ -70,6 +70,11 @@ def about(seconds: float) -> str:
     return f"{max(1, round(seconds / 600)) * 10} min"
 
 
+def _ago(seconds: float) -> str:
+    """How long ago, as coarse as `about`."""
+    return "less than 10 min ago" if seconds < 600 else f"about {about(seconds)} ago"
+
+
 def clock_skew_report(chain: Sequence[bytes], now: float, synchronised: bool | None) -> str:
     """The report on a peer's certificates (DER, its leaf first) that are not valid at ``now``.
 
@@ -91,9 +96,9 @@ def old_certificate_report(leaf: bytes | str, now: float, synchronised: bool | N
     Includes the next step. ``synchronised`` is `is_synchronised` of this host.
     """
     begins = certificates.read(leaf).not_valid_before_utc.timestamp()
-    differ = about(max(0.0, now - begins - limits.BACKDATE_S))
+    began = _ago(now - begins - limits.BACKDATE_S)
     return (
-        f"what it makes begins at {utc(begins)}, about {differ} ago by this host's clock, so the "
+        f"what it makes begins at {utc(begins)}, {began} by this host's clock, so the "
         f"clocks differ. Either this host's clock is fast or the other's is slow"
         f"{_KERNEL[synchronised]}. {_ADVICE}"
     )
@@ -118,7 +123,7 @@ def _too_late(leaf: x509.Certificate, ends: float, now: float, synchronised: boo
     else:
         why = "a router renews its own in time, so the clocks differ"
     return (
-        f"the other end's certificate ended at {utc(ends)}, about {about(now - ends)} ago by this "
+        f"the other end's certificate ended at {utc(ends)}, {_ago(now - ends)} by this "
         f"host's clock: {why}. {whose}{_KERNEL[synchronised]}. {_ADVICE}"
     )
 

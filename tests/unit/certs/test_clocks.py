@@ -57,6 +57,21 @@ def test_a_link_s_certificate_that_ended_may_be_just_that(tmp_path: Path) -> Non
     assert text.count("clock is fast") == 1
 
 
+@pytest.mark.parametrize(
+    ("ended_s", "said"),
+    [(1, "less than 10 min ago"), (599, "less than 10 min ago"), (840, "about 10 min ago")],
+)
+def test_a_certificate_that_ended_just_now_is_not_said_to_have_ended_long_ago(
+    tmp_path: Path, ended_s: float, said: str
+) -> None:
+    authority = Authority.create(tmp_path, SITE, NOW)
+    chain = authority.issue_client_leaf(keys.generate().public_key(), "t", NOW, site_id=SITE)
+    der = certificates.to_der(chain)
+    ends = certificates.read(der).not_valid_after_utc.timestamp()
+    text = clock_skew_report((der,), ends + ended_s, None)
+    assert f"ended at {utc(ends)}, {said} by this host's clock" in text
+
+
 def test_rubbish_is_no_reason_to_fail() -> None:
     assert clock_skew_report((b"rubbish",), NOW, None).startswith("the clocks differ")
     assert clock_skew_report((), NOW, None).startswith("the clocks differ")
