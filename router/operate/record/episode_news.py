@@ -361,19 +361,20 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     ]
     if full and not is_end:
         return ", ".join(full)
+    others = [one for one in seen if one.path_cost]
     costs = [one.path_cost for one in seen if one.site_name in to]
-    passed = [one for one in seen if one.path_cost and one.path_cost < min(costs, default=0)]
+    passed = [one for one in others if one.path_cost < min(costs, default=0)]
     if costs and not passed:
         return ""  # This site is the only cheaper one: it was full, and is down by now.
-    unlimited = [one.site_name for one in passed if _is_never_full(one)]
-    if unlimited:
-        limit = (
-            "at a higher level" if len(unlimited) == len(passed) else "full or at a higher level"
-        )
-        named = unlimited if len(passed) == 1 else []
-    else:
-        limit = "full"
-        named = [one.site_name for one in passed if one.capacity]
+    meant = passed or others  # The sites that got the requests may be gone.
+    known = [one for one in meant if one.targets_ready]
+    unlimited = [one for one in known if _is_never_full(one)]
+    limit = "full"
+    if unlimited and len(unlimited) == len(meant):
+        limit = "at a higher level"
+    elif unlimited or not known:  # Without a ready target no site has a capacity to report.
+        limit = "full or at a higher level"
+    named = [one.site_name for one in passed if limit != "full" or one.capacity]
     return f"{named[0] if len(named) == 1 else 'a cheaper site'} was {limit}"
 
 

@@ -151,6 +151,21 @@ def test_another_site_without_a_capacity_was_at_a_higher_level_and_never_full() 
         )
 
 
+def test_of_another_site_that_lost_its_targets_it_is_not_known_whether_it_was_full() -> None:
+    """It reports no capacity any more, and may never have had one."""
+    far, mid = candidate("far", 5, "no-target", 0, 0), candidate("mid", 7, "no-target", 0, 0)
+    hub = replace(candidate("hub", 9, "no-target", 0, 0), capacity=None)
+    assert full_elsewhere([far, hub], {"hub"}, is_end=True) == "far was full or at a higher level"
+    for to in ("hub", "gone"):
+        assert full_elsewhere([far, mid, hub], {to}, is_end=True) == (
+            "a cheaper site was full or at a higher level"
+        )
+    unlimited = replace(candidate("mid", 7, "chosen", 1), capacity=None)
+    assert full_elsewhere([unlimited], {"gone"}, is_end=True) == (
+        "a cheaper site was at a higher level"
+    )
+
+
 def test_a_site_that_was_full_and_then_lost_its_targets_is_told_with_its_own_figures() -> None:
     """No other site is cheaper than those that got the requests."""
     seen = [candidate("near", 0, "no-target", 8), candidate("far", 5, "chosen", 7)]
