@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sitectl.base import output
-from sitectl.show.service_status import capacity_text, in_flight_text
+from sitectl.show.service_status import capacity_text, in_flight_text, is_unknown
 
 
 def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) -> str:
@@ -18,8 +18,8 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
         "SITE": lambda one: one.get("site"),
         "PATH": (lambda one: " > ".join(map(str, one.get("path") or []))) if has_paths else None,
         "COST": lambda one: one.get("path_cost"),
-        "READY": lambda one: None if _is_unknown(one) else one.get("targets_ready"),
-        "IN FLIGHT": lambda one: None if _is_unknown(one) else in_flight_text(one),
+        "READY": lambda one: None if is_unknown(one) else one.get("targets_ready"),
+        "IN FLIGHT": lambda one: None if is_unknown(one) else in_flight_text(one),
         "CAPACITY": capacity_text,
         "FREE": lambda one: one.get("free"),
         "LEVEL": _level if has_levels else None,
@@ -32,11 +32,6 @@ def candidate_table(candidates: Sequence[dict[str, Any]], *, has_paths: bool) ->
         [[cell(one) for cell in shown.values()] for one in candidates],
         optional=("PATH", "READY", "FREE"),
     )
-
-
-def _is_unknown(one: dict[str, Any]) -> bool:
-    """Whether no path leads to the site: its figures are unknown, though the API has 0."""
-    return one.get("verdict") in ("unreachable", "deleted")
 
 
 def _level(one: dict[str, Any]) -> str | None:

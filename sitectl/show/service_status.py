@@ -241,7 +241,7 @@ def _sites(item: dict[str, Any]) -> str:
         for s in item.get("sites") or []
     ]
     lines += [
-        (one["site"], False, one.get("path_cost"), None, one.get("in_flight"), None, None, False)
+        (one["site"], False, one.get("path_cost"), None, _in_flight_there(one), None, None, False)
         for one in item.get("absent") or []
     ]
     # EJECTED only while some site is: it is rare.
@@ -249,6 +249,11 @@ def _sites(item: dict[str, Any]) -> str:
     return output.rows(
         headings[:shown], [line[:shown] for line in lines], optional=("DRAINING", "LOCAL")
     )
+
+
+def _in_flight_there(absent: Mapping[str, Any]) -> Any:
+    """Requests of this site's clients that are still at a site that gave up the service."""
+    return absent.get("in_flight") or (None if is_unknown(absent) else 0)
 
 
 def _targets(item: dict[str, Any], now: float) -> str:
@@ -355,6 +360,11 @@ def _phases_text(phases: dict[str, Any]) -> str:
         if one.get("p50_s") is not None
     ]
     return f"   p50/p99 since the start: {', '.join(told)}" if told else ""
+
+
+def is_unknown(one: Mapping[str, Any]) -> bool:
+    """Whether no path leads to the site: its figures are unknown, though the API has 0."""
+    return one.get("verdict") in ("unreachable", "deleted")
 
 
 def in_flight_text(site: Mapping[str, Any]) -> Any:

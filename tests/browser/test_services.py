@@ -403,6 +403,37 @@ def test_a_site_that_is_gone_keeps_its_row_with_the_reason(chromium: Browser, st
         assert (cost, in_flight, ready, age) == ("70", "3", "–", "–")
 
 
+@pytest.mark.parametrize(
+    ("verdict", "in_flight"), [("unreachable", "–"), ("deleted", "–"), ("not-allowed", "0")]
+)
+def test_in_flight_at_a_site_that_is_not_reached_is_unknown(
+    chromium: Browser, stage: Stage, verdict: str, in_flight: str
+) -> None:
+    gone = AbsentSite(site="far", path_cost=70, verdict=verdict, reason="for a reason")
+    stage.router.live = with_shop(stage.router.live, absent=(gone,))
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("row", name=re.compile("^far"))
+        expect(row.locator("th, td").nth(3)).to_have_text(in_flight)
+
+
+def test_another_site_that_drains_is_not_said_to_have_no_ready_target(
+    chromium: Browser, stage: Stage
+) -> None:
+    live = stage.router.live
+    (shop, *_) = live.services
+    sites = tuple(
+        msgspec.structs.replace(one, draining=True, targets_ready=0) if one.site == "west" else one
+        for one in shop.sites
+    )
+    stage.router.live = with_shop(live, sites=sites)
+    with looking(chromium, stage, AT) as page:
+        row = page.get_by_role("table", name="Sites of this service").get_by_role(
+            "row", name=re.compile("^west")
+        )
+        expect(row).to_contain_text("draining")
+        expect(row.locator("th, td").nth(3)).to_have_text("takes nothing new")
+
+
 def test_a_site_that_is_gone_keeps_its_share_of_the_last_minute(
     chromium: Browser, stage: Stage
 ) -> None:

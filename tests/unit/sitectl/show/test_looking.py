@@ -430,6 +430,20 @@ def test_service_status_names_sites_that_offered_it_not_long_ago(
     assert re.search(r"^far +no +7 +- +2 ", told, re.MULTILINE), told
 
 
+def test_in_flight_at_a_site_that_is_not_reached_is_unknown(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """Its own clients go on; of this site's none is there, and of a reached site that is told."""
+    absent = [
+        {"site": site, "path_cost": 7, "in_flight": 0, "verdict": verdict, "reason": "…"}
+        for site, verdict in (("far", "unreachable"), ("old", "deleted"), ("hub", "no-target"))
+    ]
+    admin.items("/api/v1/services/shop", SERVICE | {"absent": absent})
+    told = here.ok("service", "status", "shop").stdout
+    for site, in_flight in (("far", "-"), ("old", "-"), ("hub", "0")):
+        assert re.search(rf"^{site} +no +7 +- +{in_flight} ", told, re.MULTILINE), told
+
+
 def test_a_note_of_one_of_several_services_says_of_which(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

@@ -72,7 +72,7 @@ function pathText(one) {
 }
 
 /** The number, or null for a site that cannot be reached or is deleted: its 0 means not known. */
-function known(one, number) {
+export function known(one, number) {
   return ["unreachable", "deleted"].includes(one.verdict) ? null : number;
 }
 

@@ -14,7 +14,7 @@ import { begins, idleText, isFailing, leavingText, nounOf, servedBy, spilledText
 import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersErrors, answersNothing, breaksOff } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
-import { Candidates, RunnerUp } from "../lib/why.js";
+import { Candidates, known, RunnerUp } from "../lib/why.js";
 
 export const title = "Services";
 
@@ -339,8 +339,10 @@ function Sites({ service, kept }) {
     return `${Math.round((shares.counts[index] / shares.total) * 100)} %`;
   };
   const inFlight = (one) => {
-    if (one.verdict) return count(one.in_flight);
-    return one.local && isDrainedHere(service) ? html`<${Drained} />` : html`<${Here} site=${one} />`;
+    if (one.verdict) return count(one.in_flight || known(one, 0)); // Of clients of this site.
+    if (one.local && isDrainedHere(service)) return html`<${Drained} />`;
+    if (one.draining && !one.targets_ready) return html`<span class="muted">takes nothing new</span>`;
+    return html`<${Here} site=${one} />`;
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
