@@ -106,7 +106,7 @@ def test_requests_that_no_look_found_are_not_told_as_none(chromium: Browser, sta
         row = page.get_by_role("region", name="Services").first.get_by_role("row", name="shop:8080")
         here = row.get_by_role("cell").first
         expect(here).to_have_text("<1 of 5")
-        calm = msgspec.structs.replace(unseen, requests_per_s=0.0)
+        calm = msgspec.structs.replace(unseen, requests_per_s=0.0, begun_per_s=0.0)
         stage.router.live = msgspec.structs.replace(live, now=(calm, *live.now[1:]))
         expect(here).to_have_text("0 of 5")
 
