@@ -153,7 +153,6 @@ def watched(state: Path, *words: str, ends: Any) -> list[str]:
 
 
 def test_a_wrong_name_ends_a_watch_at_once(here: CommandLine, admin: FakeAdmin) -> None:
-    admin.answers["/api/v1/status"] = [(200, STATUS)]
     admin.items("/api/v1/links", LINK)
     result = here("link", "status", "nope", "--watch")
     assert result.exit_code == 4
@@ -249,7 +248,6 @@ def test_what_fails_meanwhile_is_advised_with_the_site(
     here: CommandLine, admin: FakeAdmin, words: tuple[str, ...]
 ) -> None:
     broken = (503, {"code": "busy", "message": "busy now", "hint": "See why: sitectl check"})
-    admin.answers["/api/v1/status"] = [(200, STATUS)]
     admin.answers["/api/v1/links"] = [envelope(), broken]
     with Terminal(here.state, "link", "status", "--watch", "0.2", "--site", "here", *words) as seen:
         seen.until(lambda text: "See why: sitectl --site here check" in text, "the advice")
@@ -259,7 +257,6 @@ def test_a_router_that_stops_is_news_where_there_is_nothing_to_list(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     broken = (503, {"code": "router-unreachable", "message": "it stops", "hint": "wait"})
-    admin.answers["/api/v1/status"] = [(200, STATUS)]
     admin.answers["/api/v1/links"] = [envelope(), envelope(), broken, broken, envelope()]
     lines = watched(here.state, "link", "status", ends=lambda text: text.count("No links") > 2)
     assert lines.count("Error: it stops") == 1

@@ -433,7 +433,7 @@ def test_service_status_names_sites_that_offered_it_not_long_ago(
 def test_in_flight_at_a_site_that_is_not_reached_is_unknown(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
-    """Its own clients go on; of this site's none is there, and of a reached site that is told."""
+    """Its own clients may have requests there, of which this site hears nothing: a dash, not 0."""
     absent = [
         {"site": site, "path_cost": 7, "in_flight": 0, "verdict": verdict, "reason": "…"}
         for site, verdict in (("far", "unreachable"), ("old", "deleted"), ("hub", "no-target"))
