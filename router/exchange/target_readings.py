@@ -59,16 +59,16 @@ class TargetReadings:
         for key, service in self._services.items():
             if service.protocol == "tcp":
                 continue
-            for address, ended, is_full in service.ledger.busy_targets(_least(service, least)):
-                yield key, address, _counts(service, address, ended, is_full=is_full)
+            for address, completed, is_full in service.ledger.busy_targets(_least(service, least)):
+                yield key, address, _counts(service, address, completed, is_full=is_full)
 
     def counts_of(self, key: ServiceKey, address: str) -> AnswerCounts | None:
         """As `busy`, for any target; None: it is not ready."""
-        ended = self.completed_by(key, address)
-        if ended is None:
+        completed = self.completed_by(key, address)
+        if completed is None:
             return None
         service = self._services[key]
-        return _counts(service, address, ended, is_full=service.ledger.is_target_full(address))
+        return _counts(service, address, completed, is_full=service.ledger.is_target_full(address))
 
     def ended_at(self, key: ServiceKey, address: str) -> int | None:
         """How many requests ended at one target, see `Target.ended`; None: it is not ready."""
@@ -88,8 +88,8 @@ class TargetReadings:
 
     def answered_by(self, key: ServiceKey, address: str) -> int | None:
         """The count of answers as in `busy`, for any http target; None: it is not ready."""
-        ended = self.completed_by(key, address)
-        return None if ended is None else ended + self._services[key].parts_of(address)
+        completed = self.completed_by(key, address)
+        return None if completed is None else completed + self._services[key].parts_of(address)
 
     def answered(self, key: ServiceKey) -> dict[str, int]:
         """By address: connections on which a tcp target sent a byte, else as `answered_by`; only
@@ -205,9 +205,9 @@ def _least(service: Service, least: int) -> int:
     return least if service.protocol == "http" else maxsize
 
 
-def _counts(service: Service, address: str, ended: int, *, is_full: bool) -> AnswerCounts:
+def _counts(service: Service, address: str, completed: int, *, is_full: bool) -> AnswerCounts:
     return AnswerCounts(
-        ended + service.parts_of(address),
+        completed + service.parts_of(address),
         awaited=service.target_ways.awaited_count(address),
         is_full=is_full,
     )
