@@ -23,6 +23,7 @@ from router.model.events import Note, Problem, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import SharingRules, names_of_patterns
+from router.model.wording.network_words import link_removal
 from router.net.ports import Address, DialCode, FarNetwork
 from router.node.down_links import DownLinks
 from router.node.link_door import LinkDoors
@@ -442,8 +443,7 @@ class SiteRouter:
         )
 
     def _link_removal(self, link: str) -> str:
-        by_verb = f"sitectl link delete {link}"
-        return self._wanted.link_removals.get(link, by_verb) if self._wanted else by_verb
+        return link_removal(link, self._wanted.link_removals if self._wanted else {})
 
     def why_unknown(self, service: str) -> Problem | None:
         """The import rule that refuses each declaration of ``service``; None: none does."""

@@ -9,10 +9,11 @@ from router.admin.views.status import Status
 from router.model import limits
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey
+from router.model.wording.network_words import NO_REMOVALS
 from router.model.wording.routing_key_names import with_keys_in
 from router.node.site_router import SiteRouter
 from router.operate.bursts.burst_runs import BurstRunner
-from router.operate.figures.link_views import NO_REMOVALS, notes_of_links, of_expiries, of_links
+from router.operate.figures.link_views import notes_of_links, of_expiries, of_links
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.observability_settings import ObservabilitySettings
 from router.operate.problems import (

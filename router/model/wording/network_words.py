@@ -1,9 +1,11 @@
 """Sites and links in a few words, the same on every surface."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from router.model.wording.plural import counted
+
+NO_REMOVALS: Final[Mapping[str, str]] = {}
 
 
 def sites_reachable(known: int, reachable: int) -> str:
@@ -20,6 +22,12 @@ def links_up(total: int, up: int, silent: int, partly: int = 0) -> str:
     notes = [f"{silent} silent"] if silent else []
     notes += [f"{partly} not at every worker"] if partly else []
     return f"{words} ({', '.join(notes)})" if notes else words
+
+
+def link_removal(name: str, removals: Mapping[str, str] = NO_REMOVALS) -> str:
+    """The command that deletes a link which is dialed here. ``removals``: by name, where `link
+    delete` refuses to."""
+    return removals.get(name) or f"sitectl link delete {name}"
 
 
 def state_word(link: Mapping[str, Any]) -> str:

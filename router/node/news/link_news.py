@@ -14,6 +14,7 @@ from router.model.events import Severity, Tell
 from router.model.ids import RouterId
 from router.model.rights.sharing import SHORT_ID_CHARS
 from router.model.token_bucket import TokenBuckets
+from router.model.wording.network_words import link_removal
 from router.net.ports import DialCode
 from router.node.news.deleted_sites import DeletedSites
 from router.routing.events import LsaRejected
@@ -36,7 +37,7 @@ class LinkNews:
         now: Callable[[], float],
         *,
         is_renewal_due: Callable[[str], bool] = lambda link: False,
-        removal: Callable[[str], str] = "sitectl link delete {}".format,
+        removal: Callable[[str], str] = link_removal,
         has_workers: bool = False,
     ) -> None:
         """``is_renewal_due``: whether a link that is refused asks for another certificate soon.

@@ -1,7 +1,6 @@
 """Links and certificates as operators see them, and their problems."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Final
 
 import msgspec
 
@@ -10,6 +9,7 @@ from router.link.sessions.link_status import LinkStatus, in_words
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
+from router.model.wording.network_words import NO_REMOVALS, link_removal
 from router.node.site_router import SiteRouter
 from router.node.time_text import time_of_day, utc_of
 from router.routing.table import RouteTable
@@ -30,7 +30,6 @@ _LET_IN = (
     "It comes up by itself once that site has linked here with a new token: sitectl token create "
     "FILE. If it should not: {removal}"
 )
-NO_REMOVALS: Final[Mapping[str, str]] = {}
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
@@ -270,8 +269,7 @@ def _refused(
 
 
 def _removal(link: LinkView, removals: Mapping[str, str]) -> str:
-    by_verb = f"sitectl link delete {link.name}"
-    return removals.get(link.name, by_verb) if link.direction == "outgoing" else by_verb
+    return link_removal(link.name, removals if link.direction == "outgoing" else NO_REMOVALS)
 
 
 def _way_back(
