@@ -139,8 +139,8 @@ SERVICES: Final = (
     ),
     Code(
         "SW0317",
-        "A learnt capacity on a tcp service",
-        "`auto` is learnt from the latency of answers, which tcp has none of. It counts as "
+        "A learned capacity on a tcp service",
+        "`auto` is learned from the latency of answers, which tcp has none of. It counts as "
         "no capacity configured.",
         "State a number of connections: sitectl service bind … --capacity N",
     ),

@@ -330,7 +330,7 @@ def _targets(
 def _nothing_to_learn(connector: str, service: str) -> Problem:
     return Problem(
         code="SW0317",
-        message=f"Connector {connector}: capacity auto is learnt from the latency of answers, and "
+        message=f"Connector {connector}: capacity auto is learned from the latency of answers, and "
         f"{service} is tcp, which has none: it counts as no capacity configured.",
         hint="State a number of connections: capacity: N in the connector's spec",
     )

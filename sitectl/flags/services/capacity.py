@@ -1,4 +1,4 @@
-"""Flags for how much targets, or a site as a whole, take: slots, a rate, learnt."""
+"""Flags for how much targets, or a site as a whole, take: slots, a rate, learned."""
 
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from sitectl.site.site import Site
 
 NONE = "none"
 """The value of ``--capacity``, ``--site-capacity`` and ``--resume`` that removes the setting."""
-_TARGET_HELP = "What each target takes: 10 at once, 15/s, auto (learnt), or none."
+_TARGET_HELP = "What each target takes: 10 at once, 15/s, auto (learned), or none."
 _SpecT = TypeVar("_SpecT", ConnectorSpec, SitePolicySpec)
 
 
