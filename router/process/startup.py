@@ -15,13 +15,12 @@ from router.admin.server import serving_health
 from router.model import limits
 from router.model.built_types import build_types
 from router.model.errors import RouterError
+from router.model.lock_text import LOCK_TEXT_BYTES_MAX, lock_text, process_in, process_that_died
 from router.process.opened_store import opened
 from router.process.stores import Namespace, Store
 
 Place = tuple[str, int]
 """IP (empty: all addresses) and port."""
-
-_PROCESS_ID_CHARS = 20
 
 
 @contextlib.contextmanager
@@ -29,25 +28,26 @@ def site_lock(path: Path) -> Iterator[int | None]:
     """Hold the site's lock, with our process id in it until we end in order.
 
     Yields the process id of a previous holder that did not: it was killed or crashed, or its
-    machine went down.
+    machine went down. None for the lock of a copied folder.
     """
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
+            holder = process_in(file.read(LOCK_TEXT_BYTES_MAX))
             raise RouterError(
-                f"the router of this site runs already (process {file.read().strip()}). "
-                "Try: sitectl status"
+                f"the router of this site runs already (process {holder}). Try: sitectl status"
             ) from None
         file.seek(0)
-        died = file.read(_PROCESS_ID_CHARS).strip()
+        inode = os.fstat(file.fileno()).st_ino
+        died = process_that_died(file.read(LOCK_TEXT_BYTES_MAX), inode)
         # The lock counts; the number is for users, and a full disk may have no room for it.
         with contextlib.suppress(OSError):
             os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), f"{os.getpid()}\n".encode())
+            os.write(file.fileno(), lock_text(os.getpid(), inode).encode())
         try:
-            yield int(died) if died.isdecimal() else None
+            yield died
         except (RouterError, CertError, OSError):  # The caller reports why it ends.
             os.ftruncate(file.fileno(), 0)
             raise

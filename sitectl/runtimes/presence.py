@@ -9,6 +9,7 @@ from pathlib import Path
 from certs.errors import CertError
 from certs.files import is_foreign_directory, read_whole
 from router.model.events import ENDED_WITHOUT_STOPPING
+from router.model.lock_text import LOCK_TEXT_BYTES_MAX, process_in, process_that_died
 from sitectl.base.failure import Failure
 from sitectl.base.findings import Finding
 from sitectl.runtimes import outcomes
@@ -17,7 +18,6 @@ from sitectl.site.directory import DirectorySite
 
 POLL_S = 0.05
 _LOG_TAIL_BYTES = 64 * 1024
-_LOCK_BYTES_MAX = 4096
 _LAST_WORD = "spillway-router: "
 """Begins the line that a router writes as it ends by a fault."""
 
@@ -43,11 +43,9 @@ def running_pid(site: DirectorySite) -> int | None:
     process_id = site.admin.process_id()
     if process_id is None and site.is_locked():
         try:
-            process_id = int(read_whole(site.run / "lock", _LOCK_BYTES_MAX).split()[0])
+            process_id = process_in(_lock_of(site))
         except (OSError, CertError):
             process_id = run_lock.process_of(site.directory)
-        except (ValueError, IndexError):
-            return None
     return process_id if process_id and _is_of_owner(process_id, site) else None
 
 
@@ -83,14 +81,18 @@ def death_of(site: DirectorySite) -> Finding | None:
     if is_running(site):
         return None
     try:
-        left = read_whole(site.run / "lock", _LOCK_BYTES_MAX).strip()
+        died = process_that_died(_lock_of(site), (site.run / "lock").stat().st_ino)
     except (OSError, CertError):
         return None
-    if not left.isdigit():
+    if died is None:
         return None
-    text = f"the router (process {int(left)}) {ENDED_WITHOUT_STOPPING}"
+    text = f"the router (process {died}) {ENDED_WITHOUT_STOPPING}"
     hint = f"sitectl --site {site.name} start; what it wrote last: tail {site.log}"
     return Finding("error", "SW0513", text, hint)
+
+
+def _lock_of(site: DirectorySite) -> str:
+    return read_whole(site.run / "lock", LOCK_TEXT_BYTES_MAX).decode("utf-8", "replace")
 
 
 def is_running(site: DirectorySite) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from router.model.lock_text import process_in
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.site.directory import DirectorySite
 from tests.scenario import forking
@@ -153,7 +154,8 @@ def test_a_command_of_a_shell_is_forked_and_does_what_a_started_one_does(tmp_pat
     address = own_address()
     places = f"--bind-ip {address} --ingress-bind-ip {address}"
     assert typed(f"sitectl init west {places} >made && sitectl start >started").endswith("0")
-    pid = int((tmp_path / "west" / "run" / "lock").read_text())
+    pid = process_in((tmp_path / "west" / "run" / "lock").read_text())
+    assert pid is not None
     assert words_of(pid).count(b"tests.scenario.forking") == 1
     assert "west" in typed("sitectl status | cat")
     assert "Nonsense" in typed("echo 'kind: Nonsense' | sitectl apply -f - 2>&1")

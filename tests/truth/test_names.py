@@ -43,13 +43,14 @@ def copy_of(site: Site, net: Stage) -> Site:
 
 def copy_of_directory(site: Site, net: Stage) -> Site:
     copies = net.state / "copies"
-    left_out = shutil.ignore_patterns("admin.sock", "lock")
+    left_out = shutil.ignore_patterns("admin.sock")
     shutil.copytree(site.directory, copies / site.name, ignore=left_out)
     copy = Site(site.name, copies, own_address())
     net.sites.append(copy)
     document = copy.directory / "config" / f"site-{site.name}.yaml"
     document.write_text(document.read_text().replace(site.address, copy.address))
     copy.start()
+    assert "router-died" not in [event["code"] for event in copy.get("events")]
     return copy
 
 

@@ -1,6 +1,7 @@
 """The lock of a site: who holds it, and whether who held it came to an end."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from router.model.errors import ConfigError, RouterError
+from router.model.lock_text import process_in
 from router.process.startup import site_lock
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
+from router.model.lock_text import process_in
 from router.process.startup import site_lock
 with site_lock(Path(sys.argv[1])) as died:
     print(died, flush=True)
@@ -44,7 +47,7 @@ def test_who_was_killed_leaves_its_process_id(tmp_path: Path) -> None:
         os.kill(held.pid, signal.SIGKILL)
     with site_lock(lock) as died:
         assert died == held.pid
-        assert lock.read_text() == f"{os.getpid()}\n"
+        assert process_in(lock.read_text()) == os.getpid()
     assert lock.read_text() == ""
 
 
@@ -57,6 +60,26 @@ def test_who_came_to_an_end_leaves_nothing(tmp_path: Path) -> None:
         assert died is None
         raise ConfigError("site.yaml", "$.spec", "it cannot start, and says why")
     assert lock.read_text() == ""
+
+
+def test_the_lock_of_a_copied_folder_tells_of_no_death_there(tmp_path: Path) -> None:
+    """A copy said that the router of the original was killed, which ran."""
+    lock, copy = tmp_path / "lock", tmp_path / "copy"
+    with holder(lock) as held:
+        shutil.copy2(lock, copy)
+        with site_lock(copy) as died:
+            assert died is None
+            assert process_in(copy.read_text()) == os.getpid()
+        os.kill(held.pid, signal.SIGKILL)
+    with site_lock(lock) as died:
+        assert died == held.pid
+
+
+def test_a_lock_of_an_older_version_tells_of_a_death(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text("4711\n")
+    with site_lock(lock) as died:
+        assert died == 4711
 
 
 def test_a_fault_of_ours_is_no_end(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from certs import files
+from router.model.lock_text import lock_text
 from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import presence
 from sitectl.site import run_lock
@@ -89,6 +91,19 @@ def test_a_lock_that_cannot_be_opened_leaves_the_command_line_to_decide(
         assert site.still_answers() and presence.running_pid(site) == process_id
     assert "is not running" in refusal(site).message
     assert not site.still_answers() and presence.running_pid(site) is None
+
+
+def test_a_copied_folder_tells_of_no_router_that_died_there(
+    site: DirectorySite, tmp_path: Path
+) -> None:
+    """`check` at a copy said that its router was killed: the one of the original, which ran."""
+    lock = site.run / "lock"
+    lock.touch()
+    lock.write_text(lock_text(4711, lock.stat().st_ino))
+    death = presence.death_of(site)
+    assert death is not None and "the router (process 4711) ended" in death.message
+    shutil.copytree(site.directory, tmp_path / "copies" / "west")
+    assert presence.death_of(DirectorySite(tmp_path / "copies" / "west")) is None
 
 
 def test_a_router_is_that_of_its_own_directory(site: DirectorySite, tmp_path: Path) -> None:
