@@ -36,7 +36,10 @@ def declarations_of(
     now: float,
     deleted: Collection[SiteId],
 ) -> ToldDeclarations:
-    """``deleted`` sites have withdrawn their declarations."""
+    """``deleted`` sites have withdrawn their declarations. A lost router does not count where
+    another one of its site is reached: all routers of a site declare the same, and the lost one's
+    knowledge is older.
+    """
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
     refused: dict[str, list[Claim]] = {}
@@ -44,9 +47,13 @@ def declarations_of(
         claim = Claim(declaration, own.node.site, own.node.router, 0)
         told.setdefault(declaration.name, []).append(claim)
         seen.setdefault(declaration.name, []).append(claim)
+    present = {origin.node.site for origin in others if origin.is_whole and origin.node in routes}
+    present.add(own.node.site)
     versions = {origin.node: origin.head.newness for origin in others if origin.head}
     for origin in others:
         if origin.node not in kept or origin.node.site in deleted:
+            continue
+        if origin.node not in routes and origin.node.site in present:
             continue
         party = Party(origin.node.site, names[origin.node.site])
         cost = routes[origin.node].cost if origin.node in routes else None

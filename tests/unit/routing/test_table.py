@@ -197,6 +197,27 @@ def test_an_unreachable_declarer_is_believed_for_the_ttl_and_not_longer() -> Non
     assert "x" not in network.table("west").declarations
 
 
+def test_a_lost_router_declares_nothing_that_its_successor_does_not() -> None:
+    """A ServiceImport named an export for minutes after it was deleted, if the router of the
+    exporting namespace had been replaced just before."""
+    network = Network(["west", "old", "new"])
+    network.identities["new"] = SameSiteIdentity(network.identities["old"], "88" * 8)
+    network.cores["new"] = network.make_core("new")
+    network.serve("old", [declare("x"), declare("y")])
+    network.connect("west", "old")
+    network.run(1.0)
+    network.cut("west", "old")
+    network.run(1.0)
+    assert set(network.table("west").declarations) == {"x", "y"}
+    network.serve("new", [declare("x"), declare("y")])
+    network.connect("west", "new")
+    network.run(1.0)
+    assert set(network.table("west").declarations) == {"x", "y"}
+    network.serve("new", [declare("x")])
+    network.run(0.2)
+    assert set(network.table("west").declarations) == {"x"}
+
+
 def test_a_router_that_was_busy_at_the_end_of_the_ttl_makes_up_for_it_afterwards() -> None:
     network = line("west", "east")
     network.serve("east", [declare("x")])
