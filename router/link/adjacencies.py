@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from router.link.adjacency import LinkAdjacency
-from router.link.fault import Fault
+from router.link.fault import CRASHED, Fault
 from router.link.neighbour import Neighbour
 from router.link.ports import LinkOwner
 from router.link.sessions.session import LinkSession
@@ -84,7 +84,7 @@ class Adjacencies:
         neighbour = adjacency.neighbour
         fault = Fault("restarted", f"{neighbour.name} has restarted")
         del self.known[neighbour.router]
-        self._owner.adjacency_down(neighbour.router, str(fault), is_planned=False)
+        self._owner.adjacency_down(neighbour.router, str(fault), is_planned=not adjacency.is_told)
         for session in adjacency.sessions:
             session.abort(fault)
 
@@ -103,11 +103,14 @@ class Adjacencies:
                 self._owner.further_link_down(
                     *(neighbour.router, name, session.direction),
                     str(fault),
-                    was_draining=session.link_drain.is_draining,
+                    is_planned=session.link_drain.is_draining and fault.code != CRASHED,
                 )
             return True
         del self.known[neighbour.router]
-        is_planned = session.link_drain.is_draining and fault.code in _GOODBYES
+        is_planned = fault.code != CRASHED and (
+            session.link_drain.is_leaving
+            or (session.link_drain.is_draining and fault.code in _GOODBYES)
+        )
         self._owner.adjacency_down(neighbour.router, str(fault), is_planned=is_planned)
         return False
 

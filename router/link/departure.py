@@ -4,7 +4,7 @@ import enum
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from router.link.fault import Fault
+from router.link.fault import CRASHED, Fault
 from router.link.sessions.session import LinkSession
 from router.model.ids import RouterId
 
@@ -97,7 +97,7 @@ class Departure:
 
     def because_crashed(self) -> None:
         """The first worker of this router died, so this one has to stop."""
-        self.farewell = Fault("shutdown", f"the router of {self._name} was killed or crashed")
+        self.farewell = Fault(CRASHED, f"the router of {self._name} was killed or crashed")
 
     def because_copied(self) -> None:
         """Another router has the identity of this one, and the older claim to it."""

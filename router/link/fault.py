@@ -7,6 +7,10 @@ import msgspec
 FaultKind = Literal["lost", "refused", "violation"]
 
 
+CRASHED = "crashed"
+"""A router leaves with this code when its first worker died: it drains, and is no planned stop."""
+
+
 class Fault(msgspec.Struct, frozen=True):
     """Why a lane or a link ended. ``refused``: one end does not want the other. ``violation``: one
     end broke the protocol. ``lost``: everything else. ``hint`` is the operator's next step."""

@@ -345,16 +345,18 @@ class LinkOwner(Protocol):
     def adjacency_down(self, router: RouterId, cause: str, *, is_planned: bool) -> None:
         """Its last link is gone. Its streams are lost right after this, in the same turn.
 
-        ``is_planned``: it drained, and an end said goodbye: its streams ended, or their time did.
+        ``is_planned``: it drained, and no new stream could use it any more or an end said goodbye:
+        its streams ended, or their time did. But not if the neighbor's router died.
         """
 
     def further_link_up(self, router: RouterId, name: str, direction: Direction) -> None:
         """Link ``name`` came up beside another one to that router."""
 
     def further_link_down(
-        self, router: RouterId, name: str, direction: Direction, cause: str, *, was_draining: bool
+        self, router: RouterId, name: str, direction: Direction, cause: str, *, is_planned: bool
     ) -> None:
-        """Link ``name`` is over, and another one to that router stays."""
+        """Link ``name`` is over, and another one to that router stays. ``is_planned``: it drained,
+        and the neighbor's router did not die."""
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None: ...
 

@@ -153,7 +153,6 @@ class Neighbours:
 
     def adjacency_draining(self, router: RouterId) -> None:
         """Report to routing as down: nothing new goes that way."""
-        self._news.leaving(router)
         self._edges.down(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
 
@@ -169,10 +168,10 @@ class Neighbours:
         self._news.further_up(router, name, direction)
 
     def further_link_down(
-        self, router: RouterId, name: str, direction: Direction, cause: str, *, was_draining: bool
+        self, router: RouterId, name: str, direction: Direction, cause: str, *, is_planned: bool
     ) -> None:
         """Report it."""
-        self._news.further_down(router, name, direction, cause, was_draining=was_draining)
+        self._news.further_down(router, name, direction, cause, is_planned=is_planned)
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
         """An LSA, an acknowledgement or load reports from a neighbor."""

@@ -107,6 +107,31 @@ def test_a_neighbour_that_stops_once_its_last_request_is_answered_stops_in_order
     ]
 
 
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_worker_that_drains_because_its_router_died_does_not_end_its_links_as_planned(
+    is_busy: bool,
+) -> None:
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    b.serve(1, 1, service_s=3.0)
+    world.run(20)
+    if is_busy:
+        a.request()
+        world.run(1)
+    gone: list[bool] = []
+    b.router.links.departure.because_crashed()
+    b.stop(lambda: gone.append(True))
+    world.run_while(lambda: not gone, 30)
+    world.run(5)
+    told = [line.split(" ", 1)[1] for line in world.journal if "link-down b: " in line]
+    assert told == [
+        "warning link-down b: The last link to b went down: b closed: the router of b was killed "
+        "or crashed."
+    ]
+
+
 @pytest.mark.parametrize("client", ["a", "b"])
 def test_a_neighbour_whose_drain_runs_out_stops_in_order_too(client: str) -> None:
     """Requests that are cut are reported where they are counted: the link ends as planned."""

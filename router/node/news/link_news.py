@@ -60,8 +60,6 @@ class LinkNews:
         self._names, self._deleted = names, deleted
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._draining: set[RouterId] = set()  # Neighbors whose last link drains.
-        # Those among them where neither end opens more streams.
-        self._leaving: set[RouterId] = set()
         self._reasons: dict[str, dict[str, bool]] = {}
         """By link that we dial, while it is not up: each reason, and whether its event said it
         heals."""
@@ -76,7 +74,6 @@ class LinkNews:
             return
         is_first = all(one.site != neighbour.site for one in self._neighbours.values())
         self._neighbours[neighbour.router] = neighbour
-        self._leaving.discard(neighbour.router)
         self._draining.discard(neighbour.router)
         self._refusals.pop(neighbour.name, None)
         self._lost.pop(neighbour.router, None)
@@ -100,11 +97,6 @@ class LinkNews:
             self._neighbours.get(router), "info", "link-draining", name, f"{which} drains."
         )
 
-    def leaving(self, router: RouterId) -> None:
-        """Neither end of the last link to ``router`` takes new streams, as `draining` announced."""
-        if router not in self._workers:
-            self._leaving.add(router)
-
     def down(self, router: RouterId, cause: str, *, is_planned: bool = False) -> None:
         """There is no link to ``router`` any more. ``is_planned``: it drained and ended in order,
         maybe before its last stream."""
@@ -117,12 +109,10 @@ class LinkNews:
         neighbour = self._neighbours.pop(router, None)
         if neighbour is not None and not neighbour.token:
             self._note_lost(router, cause)
-        was_leaving = router in self._leaving
-        self._leaving.discard(router)
         self._draining.discard(router)
         self._tell_of(
             neighbour,
-            "info" if was_leaving or is_planned else "warning",
+            "info" if is_planned else "warning",
             "link-down",
             name,
             _sentence(f"{which} went down: {cause}"),
@@ -135,14 +125,14 @@ class LinkNews:
         self._tell_of(neighbour, "info", "link-up", shown, text)
 
     def further_down(
-        self, router: RouterId, name: str, direction: Direction, cause: str, *, was_draining: bool
+        self, router: RouterId, name: str, direction: Direction, cause: str, *, is_planned: bool
     ) -> None:
         """Link ``name`` is over, and another one to ``router`` stays."""
         neighbour, shown = self._neighbours.get(router), self._name_of(router)
         if direction == "outgoing":
             self._note_lost(router, cause)
         text = _sentence(f"{_capital(in_words(name, direction, shown))} went down: {cause}")
-        severity: Severity = "info" if was_draining else "warning"
+        severity: Severity = "info" if is_planned else "warning"
         self._tell_of(neighbour, severity, "link-down", shown, text)
 
     def heard_again(self, router: RouterId, silent_s: float) -> None:

@@ -92,9 +92,9 @@ class Owner:
         self.events.append(("further up", name, direction))
 
     def further_link_down(
-        self, router: RouterId, name: str, direction: str, cause: str, *, was_draining: bool
+        self, router: RouterId, name: str, direction: str, cause: str, *, is_planned: bool
     ) -> None:
-        self.events.append(("further down", name, direction, cause, was_draining))
+        self.events.append(("further down", name, direction, cause, is_planned))
 
     def routing_message(self, router: RouterId, message: RoutingMessage) -> None:
         self.events.append(("message", router, message))

@@ -126,8 +126,7 @@ def test_a_drain_is_told_when_it_begins_and_once() -> None:
     said.up(WEST, 1)
     said.draining(WEST.router)
     assert journal.told() == ["link-up", "link-draining"]
-    said.leaving(WEST.router)
-    said.down(WEST.router, "west was asked to stop")
+    said.down(WEST.router, "west was asked to stop", is_planned=True)
     assert journal.told() == ["link-down"]
 
 
@@ -285,11 +284,11 @@ def test_a_further_link_that_goes_is_told_of_once_and_as_planned_if_it_drained()
     said = LinkNews(tell, cast(Any, links), NAMES, site.deleted, still)
     said.up(WEST, 5)
     said.further_up(WEST.router, "link1", "outgoing")
-    said.further_down(WEST.router, "link1", "outgoing", "it is silent", was_draining=False)
+    said.further_down(WEST.router, "link1", "outgoing", "it is silent", is_planned=False)
     links.fails("it is silent")
     said.changed("link1")
     said.further_up(WEST.router, "west-2", "incoming")
-    said.further_down(WEST.router, "west-2", "incoming", "it was deleted", was_draining=True)
+    said.further_down(WEST.router, "west-2", "incoming", "it was deleted", is_planned=True)
     assert events[1:] == [
         ("info", "Link link1 to west is up."),
         ("warning", "Link link1 to west went down: it is silent."),
