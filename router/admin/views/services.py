@@ -24,7 +24,8 @@ class RateView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceSite(msgspec.Struct, frozen=True, kw_only=True):
-    """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this site.
+    """One site's part in a service. ``age_s``: how old ``in_flight`` is; 0 for this
+    site, if it has one router.
 
     ``in_flight``: all requests there, more than the capacity if that was lowered meanwhile;
     ``waiting``: further ones that wait for a slot there, 0 if an older router does not report them.

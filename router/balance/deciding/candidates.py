@@ -319,9 +319,12 @@ class Candidate(ABC):
         """The path that the next request takes; ``()``: the site is local or unreachable."""
         return ()
 
-    @abstractmethod
     def age_s(self, now: float) -> float:
-        """The age of the in-flight figure; infinite: never reported."""
+        """The age of the oldest report in the figures; infinite: none yet. Figures of this router
+        alone are exact, so 0."""
+        if self.heard_at is None:
+            return 0.0 if self.local else inf
+        return max(0.0, now - self.heard_at)
 
 
 def judge(

@@ -1,7 +1,6 @@
 """Inputs of a decision, stored so that the deciding code can explain it later."""
 
 from collections.abc import Mapping
-from math import inf
 from operator import attrgetter
 
 import msgspec
@@ -70,6 +69,7 @@ class _Kept(Candidate):
         for name, figure in zip(_FIGURES, glimpse.outline.figures, strict=True):
             setattr(self, name, figure)
         self.in_flight, self.hard_full = glimpse.in_flight, glimpse.hard_full
+        self.heard_at = glimpse.heard_at
         self.verdict, self.stale = None, False
         self._glimpse, self._free = glimpse, free
 
@@ -98,13 +98,6 @@ class _Kept(Candidate):
 
     def refresh(self, now: float) -> None:
         """Does nothing: the past does not change."""
-
-    def age_s(self, now: float) -> float:
-        """The age at ``now``, the time of the decision."""
-        if self.local:
-            return 0.0
-        heard_at = self._glimpse.heard_at
-        return inf if heard_at is None else max(0.0, now - heard_at)
 
     def next_path(self) -> tuple[RouterId, ...]:
         """As it was."""

@@ -77,7 +77,3 @@ class LocalSite(Candidate):
     def is_learnt(self) -> bool:
         """Some of its slots are learned."""
         return self._ledger.sums.learns
-
-    def age_s(self, now: float) -> float:
-        """Exact, so 0."""
-        return 0.0

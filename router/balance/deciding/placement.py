@@ -6,7 +6,6 @@ sites without the connections, and grows with each one that is placed.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import inf
 
 import msgspec
 
@@ -64,10 +63,6 @@ class ImaginedSite(Candidate):
 
     def refresh(self, now: float) -> None:
         """Does nothing: the values stay as constructed."""
-
-    def age_s(self, now: float) -> float:
-        """Not used."""
-        return inf
 
 
 def place(

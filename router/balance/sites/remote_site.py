@@ -237,10 +237,6 @@ class RemoteSite(Candidate):
         stated = self.stated_capacity
         return stated is not None and self.in_flight < stated <= self._estimate - self._apart
 
-    def age_s(self, now: float) -> float:
-        """Seconds since the last figure; infinite: none yet."""
-        return float("inf") if self.heard_at is None else max(0.0, now - self.heard_at)
-
     def next_path(self) -> Path:
         """The path whose turn it is; ``()``: unreachable."""
         return self._path_turns.next()

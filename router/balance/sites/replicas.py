@@ -250,10 +250,6 @@ class RoutersOfSite(Candidate):
         each = [one.freed_per_s(service_time_s) for one in self._left]
         return sum(each) if all(each) else 0.0
 
-    def age_s(self, now: float) -> float:
-        """The age of the oldest figure in the sum."""
-        return max((one.age_s(now) for one in self._left), default=float("inf"))
-
     def full_ones(self, kept: frozenset[str] = frozenset()) -> list[RemoteSite]:
         """The other routers where a request may wait, even after a refusal there: they are full, or
         ``kept`` from it.

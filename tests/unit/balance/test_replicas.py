@@ -363,6 +363,18 @@ def test_what_is_kept_of_a_decision_has_the_slots_of_routers_that_it_left_out() 
     assert "2 of 6 free" in own.reason
 
 
+def test_a_past_decision_has_the_age_that_the_figures_of_this_site_had() -> None:
+    """`why --last` said that figures with a report in them were exact."""
+    here = Here(2)
+    here.balancer.set_remotes([candidate("2", OWN), candidate("9", OTHER)])
+    here.balancer.report_load(OWN, 1, 1, 4, 1.0, None, RouterId("2"))
+    here.balancer.report_load(OTHER, 1, 1, 4, 2.0, None, RouterId("9"))
+    told = here.balancer.explain(5.0)
+    assert [one.age_s for one in told.candidates] == [4.0, 3.0]
+    seen = here.balancer.seen(5.0, here.balancer.select(5.0))
+    assert [one.age_s for one in DecisionReplay(seen).reports()] == [4.0, 3.0]
+
+
 @pytest.mark.parametrize(("ejected", "reason"), [(False, "no-target"), (True, "ejected")])
 def test_a_router_of_this_site_that_is_reached_through_another_site_gives_no_reason(
     ejected: bool, reason: str
