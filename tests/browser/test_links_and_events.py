@@ -12,6 +12,7 @@ from router.admin.views.live import ClaimedView
 from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model.errors import Severity
 from router.model.events import Change, Event, Problem
+from router.operate.figures.link_views import notes_of_links
 from tests.browser import pictures
 from tests.browser.pictures import moment
 from tests.browser.stage import Stage, looking
@@ -83,6 +84,24 @@ def test_a_problem_that_names_a_link_as_its_cause_is_not_about_the_link(
         attic = page.get_by_role("table", name="Links").get_by_role("row", name="to-attic")
         expect(attic).to_contain_text("link status to-attic, and at the other end")
         expect(attic).not_to_contain_text("service status")
+
+
+def test_the_next_step_of_a_link_that_is_an_object_of_a_user_is_the_command_that_works(
+    chromium: Browser, stage: Stage
+) -> None:
+    """`link delete`, which the page named for each link to a deleted site, refuses there."""
+    live = stage.router.live
+    gone = {"state": "refused", "error": "west was deleted", "error_code": "deleted"}
+    views = [
+        msgspec.structs.replace(one, **gone) if one.name == "to-west" else one for one in live.links
+    ]
+    notes = tuple(notes_of_links(views, {"to-west": "kubectl -n shop delete link to-west"}))
+    status = msgspec.structs.replace(live.status, notes=notes)
+    stage.router.live = msgspec.structs.replace(live, status=status, links=tuple(views))
+    with looking(chromium, stage, "#/links") as page:
+        row = page.get_by_role("table", name="Links").get_by_role("row", name="to-west")
+        expect(row).to_contain_text("kubectl -n shop delete link to-west")
+        expect(row).not_to_contain_text("sitectl")
 
 
 @pytest.mark.parametrize("state", ["draining", "down"])

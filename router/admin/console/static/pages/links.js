@@ -21,7 +21,7 @@ export function command(route) {
   return link ? sitectl("link status", shellWord(link)) : sitectl("link status");
 }
 
-/** How problems that are about a link begin. Other problems may also name the link, as their cause. */
+/** How problems and notes that are about a link begin. Others may also name the link, as their cause. */
 const ABOUT = ["Link", "The certificate of link", "The renewed certificate of link"];
 
 /**
@@ -29,19 +29,15 @@ const ABOUT = ["Link", "The certificate of link", "The renewed certificate of li
  * dials no more.
  */
 function nextStep(link, live) {
-  const told = live.status.problems.find(
+  const told = [...live.status.problems, ...live.status.notes].find(
     (one) => one.hint && ABOUT.some((words) => one.message.startsWith(`${words} ${link.name} `)),
   );
   if (told) return advised(told.hint);
   if (link.state === "up" || live.status.draining) return "";
   if (link.error_code === "clock") return "Set the clock right; the link then comes up by itself.";
   if (link.error_code === "copy") return "Stop one of the two; the other is let in then, or when it is started again.";
-  if (link.error_code === "deleted") return sitectl("link delete", shellWord(link.name));
   if (link.error_code === "proxy") {
     return `The proxy refuses: ${sitectl("link set", shellWord(link.name), "--proxy URL")}`;
-  }
-  if (link.state === "refused") {
-    return `${sitectl("link delete", shellWord(link.name))}, then link with a new token`;
   }
   return link.direction === "outgoing"
     ? "The router tries again until the link is up."
