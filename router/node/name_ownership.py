@@ -152,9 +152,10 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
     others, here = _named(table, entry.conflicts), _named(table, [entry.site])
     sites = () if name not in table.owners else table.owners[name].sites
     owners = _named(table, sites)
-    hint = (
+    hint = (  # The origin of their declarations is not known here.
         f"At {others} make it alike, or delete it: sitectl service delete {name} (its targets "
-        "there go, too: bind them again)"
+        "there go, too: bind them again). If it is a user's own object there, that command names "
+        "the one that works"
     )
     if entry.site != table.site:
         who = "owns the name" if entry.site in sites else f"says what {owners} said"

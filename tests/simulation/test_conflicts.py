@@ -24,7 +24,9 @@ def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> Non
         assert f"declared differently by {other.name};" in problem.message
         assert "this site uses its own (http" in problem.message or site is b
         assert f"(http, port 8080, policy {policy})" in problem.message
-        assert problem.hint.startswith(f"At {other.name} make it alike")
+        # A site does not know whether the other's declaration is an object of a user.
+        assert problem.hint.startswith(f"At {other.name} make it alike, or delete it: ")
+        assert "a user's own object there, that command names the one that works" in problem.hint
 
 
 def test_of_many_sites_that_differ_some_are_named_and_the_others_counted() -> None:
