@@ -17,7 +17,8 @@ from router.model.errors import RouterError
 from router.node.parts import WHOLE, Part
 from router.process.logs import Logs
 from router.process.router_process import RouterProcess
-from router.process.startup import Place
+from router.process.run_folder import RunFolder
+from router.process.startup import Place, SiteLock
 from router.process.stores import Store
 from router.process.systemd import notify, report_to_systemd
 from router.workers.workers import Workers
@@ -32,16 +33,16 @@ async def serve(
     logs: Logs,
     store: Store,
     reading: SourcesReading,
+    lock: SiteLock,
     probes: Place | None,
     part: Part = WHOLE,
     worker_command: Sequence[str] = (),
     *,
     counts_by_document: bool = False,
-    died: int | None = None,
 ) -> int:
     """Serve the wanted state of ``store``, ``reading`` at first, until told to stop. Returns 0.
 
-    ``died``: the process id of the previous router, which ended without having stopped.
+    ``lock``: the site's, which we hold.
     """
     process = RouterProcess(
         directory, logs, store, reading, part, worker_command, counts_by_document=counts_by_document
@@ -55,8 +56,8 @@ async def serve(
     except RouterError:
         process.close()
         raise
-    if died is not None:
-        process.record.found_dead(died)  # Reported before this router's own findings.
+    if lock.died is not None:
+        process.record.found_dead(lock.died)  # Reported before this router's own findings.
     await process.console.prepare()
     parts = process.insight.api_parts()
     admin = serving(
@@ -82,6 +83,7 @@ async def serve(
             tasks.create_task(process.console.run(api)),
             tasks.create_task(process.callers.run()),
             tasks.create_task(admin_socket.run()),
+            tasks.create_task(RunFolder(directory, lock, process.hang_up).run()),
         ]
         tasks.create_task(process.workers.run())
         process.serving.set()

@@ -19,7 +19,7 @@ from router.node.parts import Part
 from router.operate.debug_dump import stacks_on_signal
 from router.process.lifecycle import serve
 from router.process.logs import Logs, logging_to
-from router.process.startup import Place, open_store, run_loop, site_lock
+from router.process.startup import Place, SiteLock, open_store, run_loop, site_lock
 from router.process.stores import Namespace
 from router.process.worker_starts import command as worker_command
 from router.process.worker_starts import end_previous_workers, room_for, worker_count
@@ -51,14 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
             )
         run.mkdir(mode=0o700, exist_ok=True)
         with (
-            site_lock(run / "lock") as died,
+            site_lock(run / "lock") as lock,
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
             sweep_temporaries(directory, time.time())  # Left by processes that crashed.
             with stacks_on_signal(run):
-                return run_loop(lambda: _serve(options, logs, namespace, died))
+                return run_loop(lambda: _serve(options, logs, namespace, lock))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)
         return 1
@@ -147,7 +147,7 @@ def workers_wanted(options: argparse.Namespace, site: SiteSpec) -> int:
 
 
 async def _serve(
-    options: argparse.Namespace, logs: Logs, namespace: Namespace | None, died: int | None
+    options: argparse.Namespace, logs: Logs, namespace: Namespace | None, lock: SiteLock
 ) -> int:
     directory: Path = options.site_dir
     async with contextlib.AsyncExitStack() as stack:
@@ -166,11 +166,11 @@ async def _serve(
             logs,
             store,
             reading,
+            lock,
             options.probes,
             part,
             command,
             counts_by_document=options.workers is None,
-            died=died,
         )
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from certs.errors import CertError
 from router.admin.server import serving_health
@@ -23,35 +24,68 @@ Place = tuple[str, int]
 """IP (empty: all addresses) and port."""
 
 
-@contextlib.contextmanager
-def site_lock(path: Path) -> Iterator[int | None]:
-    """Hold the site's lock, with our process id in it until we end in order.
+class SiteLock:
+    """The lock of a site, held by this process; the file has our process id until we end in order.
 
-    Yields the process id of a previous holder that did not: it was killed or crashed, or its
+    ``died``: the process id of a previous holder that did not: it was killed or crashed, or its
     machine went down. None for the lock of a copied folder.
     """
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = process_in(file.read(LOCK_TEXT_BYTES_MAX))
-            raise RouterError(
-                f"the router of this site runs already (process {holder}). Try: sitectl status"
-            ) from None
+
+    __slots__ = ("_file", "died", "path")
+
+    def __init__(self, path: Path) -> None:
+        """Raises RouterError if another process has the lock."""
+        self.path = path
+        self._file, self.died = _locked(path)
+
+    def renew(self) -> None:
+        """Lock another file where ours was removed. Raises OSError or RouterError."""
+        old = self._file
+        self._file, _ = _locked(self.path)
+        old.close()
+
+    def release(self, *, in_order: bool) -> None:
+        """End holding the lock. Not ``in_order``: the next holder learns that we died."""
+        if in_order:
+            os.ftruncate(self._file.fileno(), 0)
+        self._file.close()
+
+
+@contextlib.contextmanager
+def site_lock(path: Path) -> Iterator[SiteLock]:
+    """Hold the site's lock."""
+    lock = SiteLock(path)
+    in_order = False
+    try:
+        yield lock
+        in_order = True
+    except (RouterError, CertError, OSError):  # The caller reports why it ends.
+        in_order = True
+        raise
+    finally:
+        lock.release(in_order=in_order)
+
+
+def _locked(path: Path) -> tuple[TextIO, int | None]:
+    """The lock file at ``path``, locked, and the process that died while it held the lock."""
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         file.seek(0)
-        inode = os.fstat(file.fileno()).st_ino
-        died = process_that_died(file.read(LOCK_TEXT_BYTES_MAX), inode)
-        # The lock counts; the number is for users, and a full disk may have no room for it.
-        with contextlib.suppress(OSError):
-            os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), lock_text(os.getpid(), inode).encode())
-        try:
-            yield died
-        except (RouterError, CertError, OSError):  # The caller reports why it ends.
-            os.ftruncate(file.fileno(), 0)
-            raise
+        holder = process_in(file.read(LOCK_TEXT_BYTES_MAX))
+        file.close()
+        raise RouterError(
+            f"the router of this site runs already (process {holder}). Try: sitectl status"
+        ) from None
+    file.seek(0)
+    inode = os.fstat(file.fileno()).st_ino
+    died = process_that_died(file.read(LOCK_TEXT_BYTES_MAX), inode)
+    # The lock counts; the number is for users, and a full disk may have no room for it.
+    with contextlib.suppress(OSError):
         os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), lock_text(os.getpid(), inode).encode())
+    return file, died
 
 
 def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:

@@ -27,7 +27,8 @@ from router.process.lifecycle import drain
 from router.process.logs import Logs, logging_to
 from router.process.opened_store import DirectoryStore
 from router.process.router_process import RouterProcess
-from router.process.startup import run_loop, site_lock
+from router.process.run_folder import RunFolder
+from router.process.startup import SiteLock, run_loop, site_lock
 from router.workers.worker_messages import (
     Ask,
     Follow,
@@ -72,12 +73,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (
-            site_lock(run / "lock"),  # A worker that outlived the first one still has its share.
+            # A worker that outlived the first one still has its share.
+            site_lock(run / "lock") as lock,
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,
         ):
-            return run_loop(lambda: _serve(directory, logs, part, options.links))
+            return run_loop(lambda: _serve(directory, logs, lock, part, options.links))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router, worker {part.index}: {error}", file=sys.stderr)
         with contextlib.suppress(OSError):  # The first worker is gone, so no process reports it.
@@ -93,7 +95,7 @@ def _text_of(error: Exception) -> str:
     return str(error)
 
 
-async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
+async def _serve(directory: Path, logs: Logs, lock: SiteLock, part: Part, links: int) -> int:
     store = DirectoryStore(directory)
     process = RouterProcess(directory, logs, store, store.load(), part)
     loop = asyncio.get_running_loop()
@@ -120,6 +122,7 @@ async def _serve(directory: Path, logs: Logs, part: Part, links: int) -> int:
                 process.lag.run(),
                 process.callers.run(),
                 admin_socket.run(),
+                RunFolder(directory, lock, process.hang_up).run(),
             )
         ]
         process.serving.set()

@@ -18,8 +18,8 @@ import sys, time
 from pathlib import Path
 from router.model.lock_text import process_in
 from router.process.startup import site_lock
-with site_lock(Path(sys.argv[1])) as died:
-    print(died, flush=True)
+with site_lock(Path(sys.argv[1])) as lock:
+    print(lock.died, flush=True)
     sys.stdin.read()
 """
 
@@ -45,8 +45,8 @@ def test_who_was_killed_leaves_its_process_id(tmp_path: Path) -> None:
         ):
             raise AssertionError("two hold it")
         os.kill(held.pid, signal.SIGKILL)
-    with site_lock(lock) as died:
-        assert died == held.pid
+    with site_lock(lock) as ours:
+        assert ours.died == held.pid
         assert process_in(lock.read_text()) == os.getpid()
     assert lock.read_text() == ""
 
@@ -56,8 +56,8 @@ def test_who_came_to_an_end_leaves_nothing(tmp_path: Path) -> None:
     with holder(lock):
         pass  # Its input ends.
     assert lock.read_text() == ""
-    with pytest.raises(ConfigError), site_lock(lock) as died:
-        assert died is None
+    with pytest.raises(ConfigError), site_lock(lock) as ours:
+        assert ours.died is None
         raise ConfigError("site.yaml", "$.spec", "it cannot start, and says why")
     assert lock.read_text() == ""
 
@@ -67,31 +67,31 @@ def test_the_lock_of_a_copied_folder_tells_of_no_death_there(tmp_path: Path) -> 
     lock, copy = tmp_path / "lock", tmp_path / "copy"
     with holder(lock) as held:
         shutil.copy2(lock, copy)
-        with site_lock(copy) as died:
-            assert died is None
+        with site_lock(copy) as copied:
+            assert copied.died is None
             assert process_in(copy.read_text()) == os.getpid()
         os.kill(held.pid, signal.SIGKILL)
-    with site_lock(lock) as died:
-        assert died == held.pid
+    with site_lock(lock) as ours:
+        assert ours.died == held.pid
 
 
 def test_a_lock_of_an_older_version_tells_of_a_death(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text("4711\n")
-    with site_lock(lock) as died:
-        assert died == 4711
+    with site_lock(lock) as ours:
+        assert ours.died == 4711
 
 
 def test_a_fault_of_ours_is_no_end(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with pytest.raises(KeyError), site_lock(lock):
         raise KeyError
-    with site_lock(lock) as died:
-        assert died == os.getpid()
+    with site_lock(lock) as ours:
+        assert ours.died == os.getpid()
 
 
 def test_what_others_wrote_is_no_process(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text("not a number")
-    with site_lock(lock) as died:
-        assert died is None
+    with site_lock(lock) as ours:
+        assert ours.died is None

@@ -1,0 +1,47 @@
+"""The folder of a router's lock, log and admin socket, which is made again when it was removed."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from router.model import limits
+from router.model.errors import RouterError
+from router.process.startup import SiteLock
+
+log = logging.getLogger("router.process")
+
+
+class RunFolder:
+    """The folder of ``lock`` below the site in ``directory``. ``reopen`` opens its files again; the
+    admin socket is `admin.admin_socket`'s."""
+
+    __slots__ = ("_directory", "_inode", "_lock", "_reopen")
+
+    def __init__(self, directory: Path, lock: SiteLock, reopen: Callable[[], None]) -> None:
+        self._directory, self._lock, self._reopen = directory, lock, reopen
+        self._inode = directory.stat().st_ino
+
+    async def run(self) -> None:
+        """Make the folder again, and lock it, whenever the lock file is gone.
+
+        A lock file that another process put there stays: it may be of a router that has this
+        directory now. A site that was removed or moved away stays so.
+        """
+        while True:
+            await asyncio.sleep(limits.RUN_FOLDER_CHECK_S)
+            with contextlib.suppress(OSError, RouterError):
+                self._check()
+
+    def _check(self) -> None:
+        if os.path.lexists(self._lock.path) or self._directory.stat().st_ino != self._inode:
+            return
+        folder = self._directory
+        for part in self._lock.path.parent.relative_to(folder).parts:
+            folder /= part
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self._lock.renew()
+        self._reopen()
+        log.warning("the folder of the lock and the log was removed and is made again")
