@@ -217,9 +217,15 @@ def head(
 def rates(live: Live) -> dict[Port, float]:
     """Requests a second by service port."""
     return {
-        (str(one.get("service")), int(one.get("port") or 0)): float(one["requests_per_s"])
+        (str(one.get("service")), int(one.get("port") or 0)): _begun(one)
         for one in live.get("now") or []
     }
+
+
+def _begun(now: Mapping[str, Any]) -> float:
+    """Requests a second that began, as those that spilled are counted at their begin, too: more
+    cannot leave than came. An older router counts only those that ended."""
+    return float(now.get("begun_per_s", now.get("requests_per_s")) or 0)
 
 
 def _shares(heights: Sequence[Sequence[int]], lines: int) -> list[int]:
@@ -260,7 +266,7 @@ def _row(
 ) -> TopRow:
     key = output.safe(service.get("routing_key") or "")
     name = key or f"{output.safe(service.get('name'))}:{service.get('port')}"
-    rate = float(now.get("requests_per_s") or 0)
+    rate = _begun(now)
     spilled = float(now.get("spilled_per_s", now.get("overflow_per_s")) or 0)
     failed = float(now.get("failed_per_s") or 0)
     here = _here(service)
@@ -297,7 +303,7 @@ def _is_for_others(service: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     Judged by the requests in flight now: the mean includes own requests from before the time of the
     rate.
     """
-    own = now.get("requests_per_s") or service.get("under_way") or now.get("open_to")
+    own = _begun(now) or service.get("under_way") or now.get("open_to")
     return not own and bool(_here(service).get("in_flight"))
 
 

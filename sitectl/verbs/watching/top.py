@@ -41,9 +41,9 @@ _WHY_KEYS: Final = "q back   p pause"
 def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
     """Show services with rates, this site's load and spilled requests; links; sites.
 
-    REQ/S counts the requests of this site's clients, whichever site serves them. HERE shows the
-    requests in flight at this site, the mean of the last seconds, and its configured capacity.
-    SPILLED shows the requests a second that other sites serve, which sites, and why.
+    REQ/S counts the requests that this site's clients begin, whichever site serves them. HERE shows
+    the requests in flight at this site, the mean of the last seconds, and its configured capacity.
+    SPILLED shows how many of REQ/S go to other sites, to which, and why.
     IN and OUT show the bytes a second on a link, from the second picture on.
     Keys: q quits, s sorts by the next column, p pauses, arrows (or j and k) select a service, and
     Enter shows its `why` until q or Esc. Without a terminal each picture is plain text, or with

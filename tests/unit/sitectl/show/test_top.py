@@ -335,6 +335,16 @@ def test_problems_are_named_with_code_and_sentence() -> None:
     ]
 
 
+def test_a_row_never_shows_more_leaving_than_coming() -> None:
+    """Requests that end late come in bursts: 12/s spilled of 3.0 that ended."""
+    one = now("shop", requests_per_s=3.0, begun_per_s=14.0, spilled_per_s=12.0)
+    one |= {"spilled_to": {"west": 12.0}, "spilled_for": {"full": 12.0}}
+    live = {**LIVE, "now": [one]}
+    (row,) = [line for line in top.page(live, None) if line.startswith("shop:80")]
+    assert row.split()[1] == "14.0" and "12.0/s to west" in row
+    assert top.rates(live) == {("shop", 80): 14.0}
+
+
 def test_all_destinations_are_shown_in_80_columns() -> None:
     to = {"frankfurt": 40.5, "amsterdam": 30.25, "lisbon": 9.0, "oslo": 1.5}
     one = now("shop", requests_per_s=99.0, p50_s=0.05, p99_s=0.1, spilled_per_s=81.25)
