@@ -118,5 +118,10 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> st
                 f"{full}, and no {counted} may wait: the queue of this service is 0. "
                 f"To let some wait: sitectl service set {name} --queue default"
             )
+        case _ if waiting > limit:
+            return (
+                f"{full}, and so is the queue of {limit}: {waiting} wait, with those of other "
+                "sites here and those of this site elsewhere."
+            )
         case _:
             return f"{full}, and so is the queue: {waiting} of {limit} wait."

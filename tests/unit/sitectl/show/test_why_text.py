@@ -75,6 +75,23 @@ def test_a_request_that_displaces_another_one_is_not_said_to_be_refused_by_a_ful
     assert "if the queue is full" not in said
 
 
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        (3, "Every site is full, and so is the queue: 3 of 3 wait."),
+        (
+            4,
+            "Every site is full, and so is the queue of 3: 4 wait, with those of other sites here "
+            "and those of this site elsewhere.",
+        ),
+    ],
+)
+def test_a_queue_is_not_said_to_hold_more_than_it_has_places(waiting: int, said: str) -> None:
+    full = {"site": None, "reason": "all-full", "text": "every site is full"}
+    queue = {"outlook": "full", "waiting": waiting, "limit": 3, "wait_s": 1.0}
+    assert said in next_request(decision=full, queue=queue)
+
+
 def next_request(**further: Any) -> str:
     item = {
         "service": "shop",
