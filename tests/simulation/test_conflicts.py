@@ -272,6 +272,12 @@ def test_what_was_restored_beside_its_original_is_kept_out_and_its_neighbour_say
         world.run(20)
         assert not twin.router.links.adjacent, "the original is back"
         assert a.router.links.adjacent
+        for _ in range(20):
+            world.run(1)
+            assert [one.code for one in near.router.problems()] == ["SW0665"]
+        twin.kill()
+        world.run(12)
+        assert not near.router.problems(), "the copy has ended"
 
 
 def test_a_router_that_comes_back_from_a_silent_end_is_no_copy_of_itself() -> None:
