@@ -92,7 +92,9 @@ class EventWriter(ErrorSource):
 
     async def _write(self, made: Object, count: int, since: str, *, is_told: bool) -> int:
         name = made["metadata"]["name"]
-        changes = {"message": made["message"], "lastTimestamp": self.stamp()}
+        # The type changes too: a link that was drained goes down as Normal, later it breaks.
+        changes = {key: made[key] for key in ("message", "type")}
+        changes["lastTimestamp"] = self.stamp()
         if is_told:
             try:
                 await self._api.patch("Event", name, {**changes, "count": count})

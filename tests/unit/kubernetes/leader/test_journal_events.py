@@ -175,6 +175,25 @@ def test_what_another_router_told_is_counted_on() -> None:
     assert made["count"] == 2
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_event_has_the_type_of_its_last_occurrence(restarts: bool) -> None:
+    """A link that was drained goes down as `info`; the same link, broken, as `warning`."""
+    api = Told()
+    told: tuple[tuple[Severity, str], ...] = (("info", "Normal"), ("warning", "Warning"))
+
+    async def scene() -> None:
+        async with contextlib.AsyncExitStack() as routers:
+            for severity, shown in (*told, *told):
+                if restarts or not api.events:
+                    teller = await routers.enter_async_context(telling(api))
+                teller.hear(event(severity=severity))
+                await asyncio.sleep(SETTLED_S)
+                (made,) = api.events.values()
+                assert made["type"] == shown
+
+    run(scene())
+
+
 def test_what_ran_out_is_made_anew_and_a_refusal_is_tried_again() -> None:
     api = Told()
 
