@@ -115,6 +115,7 @@ class NamespaceStore:
         self.burst_place: BurstPlace = NamespacePlace(api, rng, self.writes)
         self._offered: tuple[ServicePlan, ClusterSetPlan] | None = None
         self._routers_ready = self._others_ready = False
+        self._failure = ""
         self.load = store.load
         self.poke = store.poke
         self.declared = store.declared
@@ -202,8 +203,12 @@ class NamespaceStore:
                     tasks.create_task(run_supervised(one, type(one).__name__))
         finally:
             if self._lease.holds and not self._others_ready:
-                await self._status_writer.stop()
+                await self._status_writer.stop(self._failure)
             await self._lease.release()
+
+    def fails(self, error: Exception) -> None:
+        """The router ends by ``error``."""
+        self._failure = str(error)
 
     async def _watch_rights(self) -> None:
         """Learn the optional write permissions; if unknown, they stay as they were."""
@@ -297,6 +302,7 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
                 yield joined
             except Exception as error:  # Raised below: the group would wrap it.
                 failure = error
+                joined.fails(error)
             finally:
                 running.cancel()
         if failure is not None:

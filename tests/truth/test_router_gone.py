@@ -2,14 +2,16 @@
 
 import json
 import signal
+import socket
 from datetime import UTC, datetime
 from typing import Any
 
 from router.kubernetes.codecs.status import valid_until
-from router.kubernetes.objects.names import STATUS_CONFIGMAP
+from router.kubernetes.objects.names import ROUTER, STATUS_CONFIGMAP
+from tests.kubernetes.routers import LINK_PORT, Router
 from tests.scenario.waiting import until
 from tests.truth.conftest import in_a_namespace
-from tests.truth.namespaces import NamespaceSite
+from tests.truth.namespaces import SOON, NamespaceSite
 from tests.truth.scene import Shop
 
 pytestmark = in_a_namespace
@@ -47,6 +49,32 @@ def test_the_last_router_stops_in_order(shop: Shop) -> None:
     assert "in order" in near.ctl("status", code=3).out
     near.start()
     until(lambda: near.status().startswith("Ready: True"), "the next one serves")
+
+
+def test_the_next_router_finds_its_link_port_taken(shop: Shop) -> None:
+    """It holds the Lease when it gives up: what it writes must not call that an orderly stop."""
+    near = shop.near
+    assert isinstance(near, NamespaceSite)
+    has_written(near)
+    stop(near)
+    with socket.create_server((near.address, LINK_PORT)):
+        user = near.cluster.service_account(near.namespace, ROUTER)
+        (pod,) = near.cluster.list("Pod", near.namespace)
+        code, said = Router(
+            near.cluster,
+            near.namespace,
+            near.state / "next",
+            user,
+            near.address,
+            bounds=SOON,
+            pod=pod["metadata"]["name"],
+        ).ended()
+    assert code == 1
+    assert "Address already in use" in said
+    assert near.status().startswith(
+        f"Ready: False (the last router of this site ended: cannot accept links on {near.address}:"
+    )
+    assert "in order" not in near.ctl("status", code=3).out
 
 
 def test_one_of_two_routers_stops_in_order(shop: Shop) -> None:

@@ -33,13 +33,18 @@ def encode(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
     return _text({**told, STOPPED: False, WRITTEN_AT: stamp_of(now), VALID_UNTIL: stamp_of(until)})
 
 
-def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
-    """The data after the last router stopped in order: the part of ``told`` that stays true."""
-    message = "the last router of this site has stopped in order"
+def stopped(told: Mapping[str, Any], now: datetime, failure: str = "") -> dict[str, str]:
+    """The data after the last router ended: the part of ``told`` that stays true.
+
+    ``failure``: why it ended; empty: it was asked to stop.
+    """
+    reason, message = "Stopped", "the last router of this site has stopped in order"
+    if failure:
+        reason, message = "Failed", f"the last router of this site ended: {failure}"
     conditions = [
-        condition("Ready", "False", "Stopped", message),
-        condition("LinksUp", "Unknown", "Stopped", message),
-        condition("NoProblems", "Unknown", "Stopped", message),
+        condition("Ready", "False", reason, message),
+        condition("LinksUp", "Unknown", reason, message),
+        condition("NoProblems", "Unknown", reason, message),
     ]
     links = told.get("links")
     known = links if isinstance(links, list) else []
@@ -50,9 +55,9 @@ def stopped(told: Mapping[str, Any], now: datetime) -> dict[str, str]:
             "links": [{**link, "state": "down"} for link in known if isinstance(link, dict)],
             "problems": [],
             "notes": [],
-            STOPPED: True,
+            STOPPED: not failure,
             WRITTEN_AT: stamp_of(now),
-            VALID_UNTIL: None,
+            VALID_UNTIL: stamp_of(now) if failure else None,
         }
     )
 

@@ -67,13 +67,16 @@ class StatusWriter(ErrorSource):
         self.errors = errors
         self._tell(errors)
 
-    async def stop(self) -> None:
-        """Write that the last router has stopped; tries only briefly, since this process ends."""
+    async def stop(self, failure: str = "") -> None:
+        """Write that the last router has ended; tries only briefly, since this process ends.
+
+        ``failure``: why it ended; empty: it was asked to stop.
+        """
         try:
             async with asyncio.timeout(limits.LEASE_RELEASE_S):
                 told = decode(await self._api.find(KIND, STATUS_CONFIGMAP))
                 if told:
-                    data = stopped(told, self._clock())
+                    data = stopped(told, self._clock(), failure)
                     await self._api.patch(KIND, STATUS_CONFIGMAP, {"data": data})
         except (ApiError, TimeoutError) as error:
             log.info("it could not be written that the router stopped: %s", error)

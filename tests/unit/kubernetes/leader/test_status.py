@@ -157,6 +157,21 @@ def test_the_last_router_writes_that_it_stopped() -> None:
     run(story())
 
 
+def test_a_router_that_ended_by_an_error_did_not_stop_in_order() -> None:
+    async def story() -> None:
+        api = One()
+        api.data = encode({"a": 1}, now())
+        await StatusWriter(api, lambda: True, lambda: None, now).stop("the link port is taken")
+        written = json.loads(api.data[KEY])
+        ready = written["conditions"][0]
+        assert (ready["type"], ready["status"], ready["reason"]) == ("Ready", "False", "Failed")
+        assert ready["message"] == "the last router of this site ended: the link port is taken"
+        assert written["stopped"] is False
+        assert valid_until(written) == now().timestamp(), "a reader takes nothing else for true"
+
+    run(story())
+
+
 def test_a_refusal_keeps_no_router_from_stopping() -> None:
     async def story() -> None:
         api = One()
