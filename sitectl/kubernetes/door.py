@@ -42,6 +42,8 @@ SELECTOR = f"{COMPONENT_LABEL}={COMPONENT_ROUTER}"
 SITE_DIR_VARIABLE = "SPILLWAY_SITE_DIR"
 STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
+_KILLED = frozenset((137, 143))
+"""Exit codes of containers that a signal ended: a probe failed, or memory was short."""
 _ENDED = frozenset(("Failed", "Succeeded"))
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
@@ -229,7 +231,7 @@ def _container(pod: Object) -> str:
 
 def _ends_again(pod: Object) -> bool:
     """Whether a container ends as soon as it starts: only its log says why."""
-    return "CrashLoopBackOff" in _trouble(pod)
+    return "CrashLoopBackOff" in _trouble(pod) or any(map(_failure, container_statuses(pod)))
 
 
 def _image_of_no_registry(pod: Object) -> str:
@@ -256,10 +258,18 @@ def _trouble(pod: Object) -> str:
     if conditions.get("ContainersReady", {}).get("status") == "True":
         node = (pod.get("spec") or {}).get("nodeName") or "-"
         return f"is not ready, though its containers are: see node {node} (kubectl get nodes)"
-    running = [one for one in container_statuses(pod) if _runs(one)]
-    if any(not one.get("ready") for one in running):
-        return "runs, and is not ready yet"
-    return ""
+    running = [one for one in container_statuses(pod) if _runs(one) and not one.get("ready")]
+    if ended := next(filter(_failure, running), None):
+        code, restarts = _failure(ended), ended.get("restartCount")
+        return f"runs, and is not ready yet: restart {restarts}, after an end with exit code {code}"
+    return "runs, and is not ready yet" if running else ""
+
+
+def _failure(container: Mapping[str, Any]) -> int:
+    """The exit code with which it ended before it ran again; 0: none, or it was told to end."""
+    ended = (container.get("lastState") or {}).get("terminated") or {}
+    code = ended.get("exitCode")
+    return code if isinstance(code, int) and code not in _KILLED else 0
 
 
 def _runs(container: Mapping[str, Any]) -> bool:

@@ -402,6 +402,28 @@ def test_check_leaves_objects_that_another_keeps_or_another_version_made_to_them
             "kubectl -n shop describe pod spillway-router-2",
         ),
         (
+            {
+                "name": "router",
+                "state": {"running": {}},
+                "ready": False,
+                "restartCount": 3,
+                "lastState": {"terminated": {"exitCode": 1}},
+            },
+            "runs, and is not ready yet: restart 3, after an end with exit code 1",
+            "kubectl -n shop logs spillway-router-2 -c router --previous",
+        ),
+        (
+            {
+                "name": "router",
+                "state": {"running": {}},
+                "ready": False,
+                "restartCount": 3,
+                "lastState": {"terminated": {"exitCode": 137}},
+            },
+            "runs, and is not ready yet",
+            "kubectl -n shop describe pod spillway-router-2",
+        ),
+        (
             {"name": "router", "state": {"waiting": {"reason": "ImagePullBackOff"}}},
             "is waiting, ImagePullBackOff",
             "kubectl -n shop describe pod spillway-router-2",
