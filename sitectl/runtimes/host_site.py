@@ -23,7 +23,7 @@ class HostSite(DirectorySite, ManagedSite):
 
         documents, errors = self.scan()
         wanted = self.wanted()
-        death = death_of(self)
+        death = death_of(self, lambda: runtime_of(self).log_hint())
         found = [(death.code, death.message, death.hint)] if death else []
         found += [(error.code, error.message, error.hint) for error in errors]
         return {

@@ -1,5 +1,6 @@
 """Whether a router of a site runs here, under any runtime, and its last output."""
 
+import contextlib
 import json
 import os
 import time
@@ -76,8 +77,11 @@ def not_ended(site: DirectorySite, timeout_s: float, which: str) -> Failure:
     return outcomes.still_draining(site.name, timeout_s, which)
 
 
-def death_of(site: DirectorySite) -> Finding | None:
-    """No router runs since the last one was killed: it left its process id in ``run/lock``."""
+def death_of(site: DirectorySite, log_hint: Callable[[], str]) -> Finding | None:
+    """No router runs since the last one was killed: it left its process id in ``run/lock``.
+
+    ``log_hint``: the runtime's. Its Failure is not this command's: the finding has no log then.
+    """
     if is_running(site):
         return None
     try:
@@ -87,7 +91,9 @@ def death_of(site: DirectorySite) -> Finding | None:
     if died is None:
         return None
     text = f"the router (process {died}) {ENDED_WITHOUT_STOPPING}"
-    hint = f"sitectl --site {site.name} start; what it wrote last: tail {site.log}"
+    hint = f"sitectl --site {site.name} start"
+    with contextlib.suppress(Failure):
+        hint += f"; what it wrote last: {log_hint()}"
     return Finding("error", "SW0513", text, hint)
 
 

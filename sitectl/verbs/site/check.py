@@ -239,12 +239,13 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     yield from _secrets(site)
     documents, errors = _documents(site)
     yield from _config(site.name, documents, errors)
-    for found in runtime_of(site).findings():
+    runtime = runtime_of(site)
+    for found in runtime.findings():
         yield Finding(found.severity, found.code, found.reason, found.hint)
     if presence.is_running(site):
         yield from of_router(site)
     else:
-        yield presence.death_of(site) or Finding(
+        yield presence.death_of(site, runtime.log_hint) or Finding(
             "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
         )
         yield from _ports(site.name, documents)

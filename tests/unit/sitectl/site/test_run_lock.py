@@ -65,7 +65,7 @@ def test_a_router_whose_socket_was_removed_is_not_said_to_be_stopped(
         assert failure.hint == (
             "If that lasts: sitectl --site west stop, then sitectl --site west start"
         )
-        assert site.still_answers() and presence.death_of(site) is None
+        assert site.still_answers() and presence.death_of(site, lambda: "") is None
         assert presence.running_pid(site) == process_id
     assert "is not running" in refusal(site).message
     assert not site.still_answers() and presence.running_pid(site) is None

@@ -8,7 +8,7 @@ import pytest
 
 from sitectl.base.failure import Exit, Failure
 from sitectl.runtimes import account, runtime_of
-from sitectl.runtimes.spec import RuntimeSpec
+from sitectl.runtimes.spec import Kind, RuntimeSpec
 from sitectl.runtimes.spec_file import read_spec, write_spec
 from sitectl.runtimes.systemd import runtime as systemd
 from sitectl.runtimes.systemd.runtime import SystemdRuntime
@@ -123,6 +123,27 @@ def test_a_unit_that_ends_at_once_tells_its_last_words(
     assert result.exit_code == Exit.FAILED
     assert "(exit 1): port 55671 is taken: in use; systemd tries again" in result.stderr
     assert f"journalctl --user -u {UNIT}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "log"),
+    [
+        ("systemd", f"journalctl --user -u {UNIT}"),
+        ("docker", "docker logs spillway-here"),
+        ("process", "tail {directory}/run/router.log"),
+    ],
+)
+def test_the_last_words_of_a_router_that_was_killed_are_where_its_runtime_has_them(
+    here: CommandLine, kind: Kind, log: str
+) -> None:
+    """`status` and `check` led to a file that only a plain process writes."""
+    site = site_of(here)
+    write_spec(site, RuntimeSpec(kind=kind, name="" if kind == "process" else "spillway-here"))
+    site.run.mkdir(exist_ok=True)
+    (site.run / "lock").write_text("999999999\n")
+    for verb in ("status", "check"):
+        told = " ".join(here(verb).stdout.split())
+        assert f"what it wrote last: {log.format(directory=site.directory)}" in told
 
 
 def test_without_a_journal_the_exit_code_says_what_it_was(
