@@ -148,10 +148,12 @@ class TokenWatch:
         self._journal.tell("info", "token-expired", grant.name, text, hint)
 
     def _owner(self, name: str) -> str:
+        """The owner of its file, named as such: root gives what it makes to the site's owner."""
         if self._directory is None:
             return NOBODY_KNOWN
+        file = self._directory / f"{name}.json"
         try:
-            return user(os.stat(self._directory / f"{name}.json").st_uid)
+            return f"{user(os.stat(file).st_uid)}, owner of {self._directory.name}/{file.name}"
         except OSError:
             return NOBODY_KNOWN
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from certs.ca.authority import Authority
 from certs.certificates import fingerprints
 from certs.errors import CertError
 from certs.joining.claims import Grant, Redemption
+from router.admin.client_identity import user
 from router.admin.events import EventLog
 from router.model import limits
 from router.model.events import Event
@@ -218,6 +220,20 @@ def test_a_directory_is_read_again_only_when_something_in_it_changed(tmp_path: P
     (tmp_path / "a.json").write_text(json.dumps({}))
     asyncio.run(watch.look())
     assert reads == 2
+
+
+def test_the_owner_of_a_tokens_file_is_not_said_to_have_made_it(tmp_path: Path) -> None:
+    """Root makes tokens for a router that runs as another user, and gives it the files."""
+    grants, written = [grant("a")], list[Event]()
+    journal = Journal(EventLog(), lambda _, event: written.append(event), str, lambda: 0.0)
+    watch = TokenWatch(lambda: tuple(grants), lambda name: None, tmp_path, journal, lambda: NOW)
+    asyncio.run(watch.look())
+    (tmp_path / "b.json").write_text("{}")
+    grants.append(grant("b"))
+    asyncio.run(watch.look())
+    (made,) = written
+    assert made.code == "token-made"
+    assert made.by == f"{user(os.geteuid())}, owner of {tmp_path.name}/b.json"
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
