@@ -1,31 +1,39 @@
 """Which documents count while some sources (files, objects) are wrong or contradict each other.
 
 When a source becomes wrong, its last good documents still count, so that a typo withdraws nothing.
-When a source is gone, so are its documents.
+The owner of the sources stores these documents, and restores them when it starts again. When a
+source is gone, so are its documents.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from router.documents import Wanted, resolve
+from router.documents.in_force import InForce
 from router.model.errors import ConfigError
 from router.model.specs import Document
 
 
 class SourcesReading(msgspec.Struct, frozen=True):
-    """The wanted state of a site, and all errors in its sources."""
+    """The wanted state of a site, and all errors in its sources.
+
+    ``in_force``: by source, what counts in place of its text, to be stored for the next start.
+    """
 
     wanted: Wanted
     errors: tuple[ConfigError, ...]
+    in_force: Mapping[str, InForce] = {}
 
 
 class _Source:
-    """``found``: the documents in the source; ``good``: those that count."""
+    """``said``: the documents of its text; ``found``: these and older ones that it keeps;
+    ``good``: those that count."""
 
-    __slots__ = ("errors", "found", "good")
+    __slots__ = ("errors", "found", "good", "said")
 
     def __init__(self) -> None:
+        self.said: tuple[Document, ...] = ()
         self.found: tuple[Document, ...] = ()
         self.good: tuple[Document, ...] = ()
         self.errors: tuple[ConfigError, ...] = ()
@@ -37,6 +45,7 @@ class Acceptance:
     def __init__(self, site_lost: str) -> None:
         self._site_lost = site_lost
         self._sources: dict[str, _Source] = {}
+        self._restored: set[str] = set()
         self._site: Document | None = None  # The last Site that counted.
         self._serves = False  # There was a usable state before.
         self._resolved: tuple[list[Document], tuple[Wanted | None, list[ConfigError]]] | None = None
@@ -51,18 +60,40 @@ class Acceptance:
         found = self._sources.get(source)
         return () if found is None else found.good
 
+    def restore(self, source: str, documents: Iterable[Document]) -> None:
+        """``documents`` counted before a restart, in place of the text that ``source`` still has.
+
+        Call it before the first `take` of ``source``.
+        """
+        self._sources[source] = known = _Source()
+        known.good = tuple(documents)
+        self._restored.add(source)
+
     def take(
-        self, source: str, documents: Iterable[Document] | None, errors: Iterable[ConfigError] = ()
+        self,
+        source: str,
+        documents: Iterable[Document],
+        errors: Iterable[ConfigError] = (),
+        kept: Iterable[Document] = (),
     ) -> None:
-        """Set the documents found in ``source``; None: nothing usable, the previous ones stay."""
+        """Set the usable documents in the text of ``source``, and those ``kept`` of `good`."""
         known = self._sources.setdefault(source, _Source())
         known.errors = tuple(errors)
-        if documents is not None:
-            known.found = tuple(documents)
+        known.said = tuple(documents)
+        known.found = (*known.said, *kept)
 
     def drop(self, source: str) -> None:
         """``source`` is gone."""
         del self._sources[source]
+        self._restored.discard(source)
+
+    def in_force(self) -> dict[str, tuple[Document, ...]]:
+        """By source, what counts in place of its text."""
+        return {
+            name: source.good
+            for name, source in sorted(self._sources.items())
+            if source.good != source.said
+        }
 
     def errors(self) -> list[ConfigError]:
         """All errors within sources."""
@@ -76,16 +107,18 @@ class Acceptance:
         """Let the found documents count, except sources that contradict the rest. Returns the
         contradictions.
 
-        At first all documents count, and `resolve` leaves out the wrong ones. Later the state in
-        use is the yardstick: a source is accepted if it adds no contradiction. The clean sources
-        are tried together, then each remaining one alone, until no more can be accepted.
+        At first all documents count, except of restored sources, and `resolve` leaves out the wrong
+        ones. Later the state in use is the yardstick: a source is accepted if it adds no
+        contradiction. The clean sources are tried together, then each remaining one alone, until no
+        more can be accepted.
         """
         found = [document for source in self._sources.values() for document in source.found]
         errors = self.resolve(found)[1]
         waiting = {name: s for name, s in sorted(self._sources.items()) if s.found != s.good}
         if not errors or not self._serves:
-            _let_count(waiting.values())
-            return errors
+            old = self._restored if errors else frozenset()
+            _let_count(source for name, source in waiting.items() if name not in old)
+            waiting = {name: source for name, source in waiting.items() if name in old}
         known = {str(error) for error in self.resolve(self.documents())[1]}
         blamed = {error.source for error in errors}
         clean = {name: s for name, s in waiting.items() if not _is_blamed(s, name, blamed)}
@@ -144,12 +177,15 @@ class Acceptance:
 
 
 def news(
-    before: SourcesReading | None, wanted: Wanted, errors: Iterable[ConfigError]
+    before: SourcesReading | None,
+    wanted: Wanted,
+    errors: Iterable[ConfigError],
+    in_force: Mapping[str, InForce],
 ) -> SourcesReading | None:
     """The new reading, each error in it once; None: the same as ``before``."""
     by_text = {str(error): error for error in errors}
-    found = SourcesReading(wanted, tuple(by_text.values()))
-    if before is None or before.wanted != wanted:
+    found = SourcesReading(wanted, tuple(by_text.values()), in_force)
+    if before is None or (before.wanted, before.in_force) != (wanted, in_force):
         return found
     return None if [str(error) for error in before.errors] == list(by_text) else found
 

@@ -7,8 +7,9 @@ inode) changed, or is so recent that a further change within one step of the clo
 and then all files are read regardless.
 
 When a file becomes unusable, its last good documents still count, so that a typo withdraws nothing.
-When a file is gone, so are its documents. An emptied file counts only if the next check finds it
-empty too: perhaps it is just being written.
+The router stores them in `in_force.FILE`, which is read at the next start. When a file is gone, so
+are its documents. An emptied file counts only if the next check finds it empty too: perhaps it is
+just being written.
 """
 
 import asyncio
@@ -18,15 +19,19 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from certs.errors import CertError
+from certs.files import read_whole
 from router.control.acceptance import Acceptance, SourcesReading, news
-from router.documents import Wanted, read_bytes, unreadable
+from router.documents import Wanted, in_force, read_bytes, unreadable
+from router.documents.in_force import InForce
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.specs import Document
 from router.model.ticks import pause_s
+from router.model.unreadable import UNREADABLE_JSON
 
 
 class ConfigDirectory:
@@ -38,7 +43,7 @@ class ConfigDirectory:
     def __init__(self, site_dir: Path, wall: Callable[[], float] = time.time) -> None:
         self._site_dir = site_dir
         self._wall = wall
-        self._digests: dict[str, bytes] = {}
+        self._digests: dict[str, str] = {}
         # Of files whose digest is certainly current.
         self._marks: dict[str, _Mark] = {}
         self._all_read_at = float("-inf")
@@ -54,9 +59,16 @@ class ConfigDirectory:
         self._trouble: ConfigError | None = None
         # The error for files beyond the bound.
         self._left_out: ConfigError | None = None
+        # Until there is a state: what counted before the restart; and why that is unknown.
+        self._before, self._forgot = _stored(site_dir / in_force.FILE)
         self._poked = threading.Event()
         # A canceled `watch` lets its thread finish.
         self._refreshing = threading.Lock()
+
+    @property
+    def in_force(self) -> Mapping[str, InForce]:
+        """By file, what counts in place of its text, as last read."""
+        return {} if self._last is None else self._last.in_force
 
     def load(self) -> SourcesReading:
         """The current state, changed or not. ConfigError: there is no usable Site."""
@@ -187,15 +199,13 @@ class ConfigDirectory:
         return there, contents
 
     def _take(self, name: str, content: bytes | OSError) -> None:
-        self._digests[name] = _digest(content)
-        source = f"config/{name}"
-        if isinstance(content, OSError):
-            self._acceptance.take(name, None, [unreadable(source, content)])
-            return
-        documents, errors = read_bytes(content, source)
+        self._digests[name] = digest = _digest(content)
+        if (before := self._before.get(name)) and before.digest == digest:
+            self._acceptance.restore(name, before.documents)
+        documents, errors = _documents(content, f"config/{name}")
+        kept = self._acceptance.good(name) if errors else ()
         # If there is no older state to keep, use the correct documents.
-        keeps = errors and self._acceptance.good(name)
-        self._acceptance.take(name, None if keeps else documents, errors)
+        self._acceptance.take(name, () if kept else documents, errors, kept)
 
     def _settle(self, across: list[ConfigError]) -> SourcesReading | None:
         documents = self._acceptance.documents()
@@ -203,10 +213,16 @@ class ConfigDirectory:
         if wanted is None:
             return None
         self._acceptance.served(documents)
+        self._before = {}
         self.documents = tuple(documents)
         own = self._acceptance.errors()
-        own += [error for error in (self._trouble, self._left_out) if error is not None]
-        reading = news(self._last, wanted, (*own, *across, *remaining))
+        others = (self._trouble, self._left_out, self._forgot)
+        own += [error for error in others if error is not None]
+        kept = {
+            name: InForce(self._digests[name], good)
+            for name, good in self._acceptance.in_force().items()
+        }
+        reading = news(self._last, wanted, (*own, *across, *remaining), kept)
         self._last = reading or self._last
         return reading
 
@@ -265,7 +281,35 @@ def _is_empty(content: bytes | OSError) -> bool:
     return isinstance(content, bytes) and not content.strip()
 
 
-def _digest(content: bytes | OSError) -> bytes:
+def _digest(content: bytes | OSError) -> str:
     if isinstance(content, OSError):
-        return b"unreadable %d" % (content.errno or 0)
-    return hashlib.sha256(content).digest()
+        return f"unreadable {content.errno or 0}"
+    return hashlib.sha256(content).hexdigest()
+
+
+def _documents(content: bytes | OSError, source: str) -> tuple[list[Document], list[ConfigError]]:
+    if isinstance(content, OSError):
+        return [], [unreadable(source, content)]
+    return read_bytes(content, source)
+
+
+def _stored(path: Path) -> tuple[Mapping[str, InForce], ConfigError | None]:
+    """What a router stored for this start, by file, and the error if that cannot be read."""
+    try:
+        return in_force.decode(read_whole(path, limits.STATE_FILE_BYTES_MAX)), None
+    except FileNotFoundError:
+        return {}, None
+    except CertError as error:
+        reason = error.reason
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except UNREADABLE_JSON as error:
+        reason = f"is damaged: {error}"
+    return {}, ConfigError(
+        path.name,
+        "",
+        f"{reason}. So a document that was wrong at the start counts as nothing",
+        hint="Correct the documents that are named; the router replaces this file",
+        code="SW0110",
+        severity="warning",
+    )

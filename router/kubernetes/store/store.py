@@ -310,7 +310,7 @@ class KubernetesStore:
         wanted = self.shares.divide(wanted, pods, deployment, self._families)
         planned = (*plan.findings, *cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
-        reading = news(self._last, wanted, errors)
+        reading = news(self._last, wanted, errors, {})
         self._last = reading or self._last
         self._tell_followers(
             Look(self._snapshot, self._picture, plan, self._last, cluster_plan, self._v2.view)
@@ -362,24 +362,25 @@ class KubernetesStore:
         told = {(document.kind, document.name) for document in self._picture.documents}
         wrong -= self._v2.unbound
         self._outdated = []
+        kept: dict[str, list[Document]] = {}
         for source in sorted(wrong & (self._acceptance.sources | by_source.keys())):
-            kept = [
+            older = [
                 document
                 for document in self._acceptance.good(source)
                 if (document.kind, document.name) not in told
             ]
-            if kept and self._exists(source):
-                by_source.setdefault(source, []).extend(kept)
+            if older and self._exists(source):
+                kept[source] = older
                 # A link needs its token, which may be the missing part.
-                if any(d.kind != "Link" or d.name in self._picture.tokens for d in kept):
+                if any(d.kind != "Link" or d.name in self._picture.tokens for d in older):
                     self._outdated.append(_outdated(source))
-        for source in self._acceptance.sources - by_source.keys():
+        for source in self._acceptance.sources - by_source.keys() - kept.keys():
             # A deleted site reports its end over its links, whose Secrets go before its router
             # does.
             if not (self.site_is_gone and self._is_of_links(source)):
                 self._acceptance.drop(source)
-        for source, documents in by_source.items():
-            self._acceptance.take(source, documents)
+        for source in {**by_source, **kept}:
+            self._acceptance.take(source, by_source.get(source, ()), kept=kept.get(source, ()))
         self._across = self._acceptance.accept()
 
     def _is_of_links(self, source: str) -> bool:
