@@ -5,13 +5,14 @@ import contextlib
 import logging
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from router.control.acceptance import SourcesReading
 from router.documents import Wanted
+from router.documents.in_force import InForce
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.status import ShortStatus
@@ -233,6 +234,10 @@ class NamespaceStore:
     def documents(self) -> Sequence[Document]:
         """The documents that count, without the pods that they select."""
         return self._store.documents
+
+    def in_force(self) -> Mapping[str, InForce]:
+        """Nothing that this process has to store: a Secret has it."""
+        return {}
 
     async def last(self) -> SourcesReading:
         """The state known now; listing again would take as long as the API server likes."""

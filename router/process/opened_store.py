@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from pathlib import Path
 
 from router.control import ConfigDirectory, SourcesReading, Wanted, watch
+from router.documents.in_force import InForce
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.skupper2.network_facts import NetworkFacts
@@ -49,6 +50,10 @@ class DirectoryStore:
     def documents(self) -> Sequence[Document]:
         """The documents that count."""
         return self._directory.documents
+
+    def in_force(self) -> Mapping[str, InForce]:
+        """By file, what counts in place of a wrong one."""
+        return self._directory.in_force
 
     async def last(self) -> SourcesReading:
         """Read again: something deleted right before the end is withdrawn now or never."""

@@ -351,6 +351,7 @@ class RouterProcess:
         self._config_news.apply(found)
         self.grace_s = wanted.site.drain_grace_s
         self.memory.limit(wanted.site.memory_limit_bytes)
+        self._state_keeper.keeper.keep_in_force(self.store.in_force())
         self._applied = (wanted, errors)
         if self.part.leads:
             self.record.audit_log.documents(documents)

@@ -11,6 +11,8 @@ import msgspec
 
 from certs.errors import CertError
 from certs.files import lacking, read_whole, write_secret
+from router.documents import in_force as stored_documents
+from router.documents.in_force import InForce
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import RouterId, SiteId
@@ -48,8 +50,9 @@ class _Room(NamedTuple):
 class FileKeeper:
     """JSON files, each replaced as a whole at each change. Implements `Keeper`.
 
-    Owners of names, sites meant by names in rules, known offers, listeners and links that are down
-    have their own files, because the previous release reads the state file too.
+    Owners of names, sites meant by names in rules, known offers, listeners, links that are down and
+    what counts in place of wrong documents have their own files, because the previous release reads
+    the state file too.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class FileKeeper:
         self._offers_path = path.with_name(OFFERS_FILE)
         self._listeners_path = (shared or path.parent) / LISTENERS_FILE
         self._links_down_path = path.with_name(LINKS_DOWN_FILE)
+        self._in_force_path = path.with_name(stored_documents.FILE)
         self.trouble = ""
         """Why the last change stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
@@ -91,6 +95,8 @@ class FileKeeper:
             _read(self._listeners_path, tuple[HeldListener, ...]) or ()
         )
         self._links_down: Mapping[str, float] = _read(self._links_down_path, dict[str, float]) or {}
+        # None: unknown. The store of wanted state has read the file, and may have found it damaged.
+        self._in_force: Mapping[str, InForce] | None = None if self._in_force_path.exists() else {}
         if state is None:
             self._save()
 
@@ -208,6 +214,12 @@ class FileKeeper:
         now = time.time()
         return {name: max(0.0, now - since) for name, since in self._links_down.items()}
 
+    def keep_in_force(self, in_force: Mapping[str, InForce]) -> None:
+        """Store what counts in place of wrong documents if it changed and this process leads."""
+        if self.leads and in_force != self._in_force:
+            self._in_force = in_force
+            self._save(self._in_force_path)
+
     def rule_pins(self) -> Mapping[str, SiteId]:
         """The sites that names in rules mean."""
         if not self.leads:
@@ -224,8 +236,10 @@ class FileKeeper:
         self._unwritten.add(path or self._path)
         try:
             for one in tuple(self._unwritten):
-                kept = msgspec.json.encode(self._kept(one))
-                write_secret(one, msgspec.json.format(kept))
+                if (kept := self._kept(one)) is None:
+                    one.unlink(missing_ok=True)
+                else:
+                    write_secret(one, msgspec.json.format(msgspec.json.encode(kept)))
                 self._unwritten.discard(one)
         except OSError as error:
             before, self.trouble = self.trouble, f"{one}: {error.strerror}"
@@ -274,7 +288,7 @@ class FileKeeper:
         return _Room(disk.f_bfree, disk.f_favail, (file.st_ino, file.st_mtime_ns))
 
     def _kept(self, path: Path) -> object:
-        """The content for that file."""
+        """The content for that file; None: there should be none."""
         if path == self._owners_path:
             return self._owners
         if path == self._offers_path:
@@ -283,6 +297,8 @@ class FileKeeper:
             return self._listeners
         if path == self._links_down_path:
             return self._links_down
+        if path == self._in_force_path:
+            return self._in_force or None
         return self._pins if path == self._pins_path else self._state
 
 

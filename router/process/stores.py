@@ -7,6 +7,7 @@ import msgspec
 
 from router.callers.names import CallerNames
 from router.control import SourcesReading, Wanted
+from router.documents.in_force import InForce
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.objects.changes import Listens
 from router.kubernetes.skupper2.network_facts import NetworkFacts
@@ -80,6 +81,11 @@ class Store(Protocol):
 
     def documents(self) -> Sequence[Document]:
         """The documents that count."""
+
+    def in_force(self) -> Mapping[str, InForce]:
+        """What counts in place of wrong documents, for the state of this router; empty if the
+        store itself stores it.
+        """
 
     def hear(self, event: Event) -> None:
         """Receive one event of the journal, for readers elsewhere than at the router."""

@@ -14,7 +14,7 @@ HEAD: Final = f"""# Documents: kinds and fields
 
 Wanted state is YAML in `config/` of a site, or what `sitectl apply -f` takes: several documents in
 a file, parted by `---`. Made from the code. A field that is not here is an error, with the place
-and what was meant; the last good state stays.
+and what was meant; the last good state stays, also over a restart.
 
 ```yaml
 apiVersion: {API_VERSION}

@@ -86,6 +86,29 @@ def test_a_file_broken_later_keeps_what_it_said_before(office: Office) -> None:
     until(lambda: not problems(office.front), "the corrected file counts", 2.5)
 
 
+@pytest.mark.parametrize("name", ["own-service-shop.yaml", "site-front.yaml"])
+def test_a_file_broken_before_a_restart_keeps_what_it_said_before(
+    office: Office, name: str
+) -> None:
+    path = office.front.directory / "config" / name
+    stored = office.front.directory / "in-force.json"
+    assert not stored.exists()
+    before = path.read_text()
+    path.write_text(before[:-4] + "\n  : [")
+    until(lambda: problems(office.front), "the mistake is reported", 2.5)
+    assert stored.stat().st_mode & 0o777 == 0o600
+    office.front.ctl("stop")
+    office.front.ctl("start")
+    office.front.note_pid()
+    office.net.ready("shop", {"back": 1})
+    assert fetch(office.front.address, SHOP_PORT).site == "back"
+    assert f"config/{name}" in office.front.ctl("status", code=3).out
+    path.write_text(before)
+    until(lambda: not problems(office.front), "the corrected file counts", 2.5)
+    until(lambda: not stored.exists(), "nothing has to be remembered")
+    assert fetch(office.front.address, SHOP_PORT).site == "back"
+
+
 def test_a_deleted_service_closes_its_listeners_everywhere(office: Office) -> None:
     port = SHOP_PORT + 4
     office.front.ctl("service", "create", f"short:{port}", "--protocol", "http")

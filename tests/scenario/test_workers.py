@@ -100,6 +100,20 @@ def test_the_socket_file_of_each_worker_is_made_again_when_it_is_removed(
     assert are_ready(west, 2)
 
 
+def test_a_worker_starts_while_the_site_document_is_wrong(net: Network, west: Site) -> None:
+    serve(net, west)
+    path = west.directory / "config" / "site-west.yaml"
+    before = path.read_text()
+    path.write_text(before + "  : [\n")
+    until(lambda: west.problems("SW0102"), "the mistake is reported")
+    until((west.directory / "in-force.json").exists, "the first worker stores what counts")
+    os.kill(pid_of(west, 1), signal.SIGKILL)
+    until(lambda: workers(west)[1]["restarts"] == 1, "it is started again")
+    until(lambda: are_ready(west, 2), "it serves again")
+    path.write_text(before)
+    west.until_well("SW0102", "SW0690")
+
+
 def linked_to_both(net: Network, west: Site) -> Site:
     """Another site, to which both workers of ``west`` are linked."""
     east = net.site("east")

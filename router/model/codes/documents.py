@@ -16,7 +16,7 @@ CODES: Final = (
         "SW0101",
         "A field",
         "A field of a document is missing, unknown or has a value that it cannot have. The last "
-        "good state of that document stays in force.",
+        "good state of that document stays in force, also over a restart.",
         "Correct the field at the file, line and column that are named; sitectl check -f FILE",
     ),
     Code(
@@ -71,7 +71,8 @@ CODES: Final = (
     Code(
         "SW0110",
         "A file that cannot be read",
-        "The file is there and the router may not read it.",
+        "The file is there, and the router may not read it. `in-force.json` may also be damaged: a "
+        "document that was wrong when the router started then counts as nothing.",
         "Look at its owner and mode: ls -l",
     ),
     Code(

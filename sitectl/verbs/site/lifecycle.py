@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from router.model.addresses import join
-from router.model.specs import SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure, usage
 from sitectl.base.options import Settings, dry_run_flag
@@ -42,18 +41,22 @@ def start(settings: Settings) -> None:
     output.report(settings, "Router", site.name, change, f"router of {site.name} {text}")
     if started:
         output.note(f"process {pid}; log: {runtime.log_hint()}")
-        output.note(_listens(site.wanted().site))
+        output.note(_listens(site))
         from sitectl.backup.copies import tell_if_copy
 
         tell_if_copy(site)
 
 
-def _listens(site: SiteSpec) -> str:
+def _listens(site: DirectorySite) -> str:
     """Where its router listens, for links and for services."""
+    try:
+        spec = site.wanted().site
+    except Failure as failure:
+        return f"It listens where it did before its Site document was wrong: {failure.message}"
     links = "No link is accepted (ingress none)"
-    if site.ingress != "none":
-        links = f"Links are accepted at {join(site.ingress_bind_ip.strip('[]'), site.bind_port)}"
-    return f"{links}; listeners of services bind {site.bind_ip}."
+    if spec.ingress != "none":
+        links = f"Links are accepted at {join(spec.ingress_bind_ip.strip('[]'), spec.bind_port)}"
+    return f"{links}; listeners of services bind {spec.bind_ip}."
 
 
 @click.command(cls=Verb)

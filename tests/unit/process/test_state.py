@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from router.documents import in_force
+from router.documents.in_force import InForce
 from router.model.errors import ConfigError
 from router.model.ids import SiteId
 from router.model.messages.adverts import Declaration
 from router.model.persisted import HeldListener
 from router.model.rights.owners import Owner
-from router.model.specs import ServiceSpec
+from router.model.specs import Document, ServiceSpec
 from router.node.services.learned_services import LearntServices
 from router.node.services.ports import KnownDeclaration
 from router.process import state
@@ -165,3 +167,24 @@ def test_ports_of_services_outlive_it_and_other_processes_of_the_router_only_rea
     worker.keep_listeners(())
     assert worker.listeners() == held
     assert FileKeeper(tmp_path / "state.json").listeners() == held
+
+
+def test_what_counts_in_place_of_wrong_documents_has_a_file_only_while_there_is_something(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / in_force.FILE
+    kept = {
+        "shop.yaml": InForce("digest", (Document("Service", "shop", ServiceSpec(ports=(80,))),))
+    }
+    FileKeeper(tmp_path / "state.json").keep_in_force({})
+    assert not path.exists()
+    FileKeeper(tmp_path / "state.json").keep_in_force(kept)
+    assert in_force.decode(path.read_bytes()) == kept
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (tmp_path / "worker").mkdir()
+    FileKeeper(tmp_path / "worker" / "state.json", shared=tmp_path).keep_in_force({})
+    assert path.exists(), "the first process of a router writes for all"
+    path.write_text("{")
+    keeper = FileKeeper(tmp_path / "state.json")
+    keeper.keep_in_force({})
+    assert not path.exists(), "whoever reads it has reported the damage"

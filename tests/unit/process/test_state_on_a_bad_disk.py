@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from certs import files
+from router.documents import in_force
+from router.documents.in_force import InForce
 from router.process.state import FileKeeper
 
 
@@ -37,6 +39,21 @@ def test_a_router_starts_on_a_disk_that_takes_nothing_and_epochs_still_grow(
     unwritable(tmp_path / "state.json")
     assert keeper.next_epoch() > before
     assert len(told) == 1
+
+
+def test_what_counts_in_place_of_a_wrong_document_is_written_once_the_disk_takes_it(
+    tmp_path: Path,
+) -> None:
+    told: list[str] = []
+    keeper = FileKeeper(tmp_path / "state.json", told.append)
+    path = tmp_path / in_force.FILE
+    path.mkdir()
+    keeper.keep_in_force({"shop.yaml": InForce("digest", ())})
+    assert told == [f"{path}: Is a directory"]
+    path.rmdir()
+    keeper.retry()
+    assert told[1:] == [""]
+    assert in_force.decode(path.read_bytes()).keys() == {"shop.yaml"}
 
 
 def test_a_disk_without_room_is_told_before_anything_is_to_be_written(
