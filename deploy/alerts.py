@@ -131,8 +131,8 @@ ALERTS: Final = (
         f'{{code=~"all-full|no-route"}}{_SHORTER})) > 0',
         "5m",
         "critical",
-        f"{_PORT} has turned requests away for five minutes ({{{{ $labels.code }}}}):"
-        f" sitectl why {_PORT} --denied",
+        f"{_PORT} has turned requests away for five minutes, without a pause of three"
+        f" ({{{{ $labels.code }}}}): sitectl why {_PORT} --denied",
     ),
     Alert(
         "SpillwayFailing",
@@ -143,8 +143,8 @@ ALERTS: Final = (
         f" / {_BY} (rate(spillway_requests_total{_SHORTER})) > 0.05",
         "5m",
         "warning",
-        f"{{{{ $value | humanizePercentage }}}} of the requests of {_PORT} fail:"
-        f" sitectl why {_PORT} --last 20",
+        f"{{{{ $value | humanizePercentage }}}} of the requests of {_PORT} in the last three"
+        f" minutes failed: sitectl why {_PORT} --last 20",
     ),
     Alert(
         "SpillwayNoTarget",
