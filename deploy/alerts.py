@@ -60,8 +60,7 @@ class Alert(msgspec.Struct, frozen=True):
 ALERTS: Final = (
     Alert(
         "SpillwayRouterAbsent",
-        "absent(spillway_sites)"
-        ' or max by (namespace, job) (max_over_time(up{job=~".*spillway.*"}[5m])) == 0',
+        'absent(spillway_sites) or max by (namespace, job) (up{job=~".*spillway.*"}) == 0',
         "5m",
         "critical",
         "No router{{ with $labels.namespace }} of {{ . }}{{ end }} has answered a scrape for five"
