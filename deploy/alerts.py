@@ -110,7 +110,8 @@ ALERTS: Final = (
         f"{_BY} (rate(spillway_overflow_total[4m])) > 0",  # With a scrape a minute, one may fail.
         "30m",
         "warning",
-        f"{_PORT} has overflowed for half an hour: add capacity near its clients",
+        f"{_PORT} has overflowed for half an hour, without a pause of four minutes:"
+        " add capacity near its clients",
     ),
     Alert(
         "SpillwayCapacityExhausted",
