@@ -100,10 +100,10 @@ def test_a_copied_folder_tells_of_no_router_that_died_there(
     lock = site.run / "lock"
     lock.touch()
     lock.write_text(lock_text(4711, lock.stat().st_ino))
-    death = presence.death_of(site)
+    death = presence.death_of(site, str)
     assert death is not None and "the router (process 4711) ended" in death.message
     shutil.copytree(site.directory, tmp_path / "copies" / "west")
-    assert presence.death_of(DirectorySite(tmp_path / "copies" / "west")) is None
+    assert presence.death_of(DirectorySite(tmp_path / "copies" / "west"), str) is None
 
 
 def test_a_router_is_that_of_its_own_directory(site: DirectorySite, tmp_path: Path) -> None:
