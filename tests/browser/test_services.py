@@ -50,6 +50,25 @@ def shown(value: float) -> str:
     return f"{round(value, 1):g}" if value < 100 else f"{round(value):,}"
 
 
+def test_no_page_shows_more_requests_that_spill_than_come(chromium: Browser, stage: Stage) -> None:
+    """Long requests end in bursts: 3.0/s of 65/s that spilled."""
+    live = stage.router.live
+    now = tuple(
+        msgspec.structs.replace(one, requests_per_s=3.0, begun_per_s=77.0)
+        if one.service == "shop"
+        else one
+        for one in live.now
+    )
+    stage.router.live = msgspec.structs.replace(live, now=now)
+    for at in ("#/services", "#/overview"):
+        with looking(chromium, stage, at) as page:
+            row = page.get_by_role("row", name=re.compile("shop:8080"))
+            expect(row).to_contain_text("65/s")
+            expect(row).to_contain_text("77/s")
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator(".tiles")).to_contain_text("77/s")
+
+
 def test_the_list_tells_what_each_service_does_now(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/services") as page:
         row = page.get_by_role("row", name=re.compile("shop:8080"))

@@ -405,7 +405,7 @@ function Services({ live }) {
       now: now.get(`${service.name}:${service.port}`),
       here: service.sites.find((site) => site.local),
     }))
-    .sort((one, other) => (other.now?.requests_per_s ?? 0) - (one.now?.requests_per_s ?? 0));
+    .sort((one, other) => (other.now?.begun_per_s ?? 0) - (one.now?.begun_per_s ?? 0));
   return html`<${Card} title="Services" id="services">
     <p class="muted note">All figures, including in flight, cover the last few seconds.</p>
     <${Table}
@@ -420,7 +420,7 @@ function Services({ live }) {
           cell: (row) => html`<a href=${serviceHref(row)}>${portName(row)}</a>`,
         },
         { name: "In flight here", cell: (row) => html`<${Here} here=${row.here} service=${row} />` },
-        { name: "Requests", number: true, cell: (row) => rate(row.now?.requests_per_s) },
+        { name: "Requests", number: true, cell: (row) => rate(row.now?.begun_per_s) },
         { name: "Spilled", number: true, cell: (row) => html`<${Spilled} now=${row.now} />` },
         { name: "p99", number: true, cell: (row) => quantile(row.now?.p99_s) },
       ]}

@@ -88,7 +88,7 @@ function List({ live }) {
           name: "In flight, last 15 min",
           cell: (one) => html`<${Lately} history=${history(one)} name=${named(one)} />`,
         },
-        { name: "Requests", number: true, cell: (one) => rate(nowOf(one)?.requests_per_s) },
+        { name: "Requests", number: true, cell: (one) => rate(nowOf(one)?.begun_per_s) },
         {
           name: "Spilled",
           number: true,
@@ -252,7 +252,7 @@ function leaving(service, now, live) {
 
 function Figures({ service, now }) {
   const tiles = [
-    [`${begins(nounOf([service]))}s`, rate(now?.requests_per_s)],
+    [`${begins(nounOf([service]))}s`, rate(now?.begun_per_s)],
     ["Spilled", spilledText(now)],
     ["Failed", rate(now?.failed_per_s)],
     ["Clients gave up", rate(now?.gave_up_per_s)],
