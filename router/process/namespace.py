@@ -284,16 +284,16 @@ async def following(site_dir: Path, namespace: Namespace) -> AsyncIterator[Store
         Api.connect, namespace.name, namespace.kubeconfig, namespace.context
     )
     async with connected as api:
-        site_id = await prepare(api, site_dir, rng)
+        site_id, pod = await prepare(api, site_dir, rng), _pod_name()
         store = KubernetesStore(
             api,
             api.namespace,
             site_id=site_id,
-            pod=_pod_name(),
+            pod=pod,
             defaults=SiteDefaults(bind_ip=os.environ.get(BIND_IP_VARIABLE) or ANY_ADDRESS),
             rng=rng,
         )
-        trust = SecretTrust(api, site_dir, rng)
+        trust = SecretTrust(api, site_dir, rng, pod=pod)
         login = await asyncio.to_thread(
             open_login, namespace.kubeconfig, namespace.context, api.namespace
         )

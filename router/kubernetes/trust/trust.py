@@ -27,10 +27,11 @@ from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs import grant as grants
+from router.kubernetes.codecs.identity import CODE
 from router.kubernetes.codecs.secrets import GRANT, SecretError, is_type
 from router.kubernetes.objects.addresses import EXPOSED_BY, Addresses, addresses
 from router.kubernetes.objects.names import IDENTITY_SECRET, ROUTER, SITE_CONFIGMAP, TYPE_LABEL
-from router.kubernetes.objects.objects import Object, Snapshot, labels, uid_of, version_of
+from router.kubernetes.objects.objects import Object, Snapshot, is_going, labels, uid_of, version_of
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.store.error_source import ErrorSource
 from router.kubernetes.store.own_site import OwnSite
@@ -64,14 +65,23 @@ class SecretTrust(ErrorSource):
     """Owns the copy. Implements `trust.ports.PrimarySecrets`. Belongs to one event loop."""
 
     def __init__(
-        self, api: Api, site_dir: Path, rng: random.Random, clock: Callable[[], float] = time.time
+        self,
+        api: Api,
+        site_dir: Path,
+        rng: random.Random,
+        clock: Callable[[], float] = time.time,
+        *,
+        pod: str,
     ) -> None:
-        """Raises CertError for a damaged directory."""
+        """``pod``: the name of the Pod that this router runs in; empty: none.
+
+        Raises CertError for a damaged directory.
+        """
         super().__init__()
         secrets = site_dir / "secrets"
         site, self._authority = SiteIdentity.load(secrets), Authority.load(secrets)
         self._api, self._clock, self._rng = api, clock, rng
-        self._site_dir, self._secrets_dir = site_dir, secrets
+        self._site_dir, self._secrets_dir, self._pod = site_dir, secrets, pod
         self._identity_error: ConfigError | None = None
         self._site_uid = ""
         self._ca_proposed: tuple[CaState, CaState] | None = None
@@ -114,7 +124,7 @@ class SecretTrust(ErrorSource):
     def errors(self) -> tuple[ConfigError, ...]:
         """All problems of the namespace's Secrets, including failures to save."""
         console = None if self._console is None else self._console.error
-        hindered = (self._identity_error, self._exposed_error, console)
+        hindered = (self._identity_hindrance, self._exposed_error, console)
         own = tuple(e for e in hindered if e is not None)
         tls = () if self._tls is None else self._tls.errors
         return (
@@ -126,6 +136,16 @@ class SecretTrust(ErrorSource):
             *tls,
             *own,
         )
+
+    @property
+    def _identity_hindrance(self) -> ConfigError | None:
+        """None also while our Pod is terminating: the next one has the identity that the namespace
+        has by then, maybe that of a site that was made again, and nothing can be done here."""
+        error = self._identity_error
+        if error is None or error.code != CODE or self._seen is None:
+            return error
+        own = self._seen.snapshot.get("Pod", self._pod)
+        return None if own is not None and is_going(own) else error
 
     # Calls of the router --------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from tests.unit.kubernetes.namespace_objects import site as site_config_map
 from tests.unit.kubernetes.trust.fake_secrets import AWAY, FORBIDDEN, FakeSecrets, failing
 
 EAST = "e" * 32
+POD = "spillway-router-1"
 
 
 class Scene:
@@ -39,11 +40,12 @@ class Scene:
         self.root = root / "pod"
         self.site_id = asyncio.run(prepare(self.api, self.root, random.Random(1)))
         self.now = time.time()
-        self.trust = SecretTrust(self.api, self.root, random.Random(1), lambda: self.now)
+        self.trust = SecretTrust(self.api, self.root, random.Random(1), lambda: self.now, pod=POD)
         self.told: list[str] = []
         self.listen()
         self.trust.follow_errors(lambda: self.told.append("errors"))
         self.config = site_config_map(name="west", ingress=ingress, **data)
+        self.pod: dict[str, Any] = {"metadata": {"name": POD}}
         self.missing: frozenset[str] = frozenset()
 
     def listen(self) -> None:
@@ -56,6 +58,7 @@ class Scene:
         kinds: dict[str, Any] = {
             "ConfigMap": {"skupper-site": self.config},
             "Secret": self.api.seen(),
+            "Pod": {POD: self.pod},
         }
         snapshot = Snapshot("west", kinds, self.missing)
         self.trust.look(snapshot, translate(snapshot, self.site_id), None)
@@ -205,6 +208,22 @@ def test_a_site_that_is_made_anew_while_the_old_router_drains_gets_no_old_identi
     assert IDENTITY_SECRET in scene.api.objects and scene.codes() == []
 
 
+def test_a_router_whose_pod_terminates_says_nothing_of_the_identity_of_the_next_site(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """A site was deleted and made again: for the seconds before it drained, the old router told its
+    operator to restore its identity."""
+    scene.look()
+    scene.step()
+    scene.api.put(Scene(tmp_path / "other").api.objects[IDENTITY_SECRET])
+    scene.look()
+    scene.step()
+    assert scene.codes() == ["SW0440"]
+    scene.pod = {"metadata": {"name": POD, "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    scene.look()
+    assert scene.codes() == []
+
+
 def test_the_route_is_looked_at_now_and_then_and_its_host_goes_into_tokens(
     tmp_path: Path,
 ) -> None:
@@ -311,7 +330,7 @@ def test_the_start_waits_for_no_credential_when_none_is_named_and_not_long_for_o
 
     asyncio.run(story())
     monkeypatch.setattr(limits, "TRUST_READY_S", 0.01)
-    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1)).ready())
+    asyncio.run(SecretTrust(scene.api, scene.root, random.Random(1), pod=POD).ready())
 
 
 async def _until(look: Callable[[], bool]) -> None:
