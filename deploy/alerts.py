@@ -57,6 +57,10 @@ class Alert(msgspec.Struct, frozen=True):
         }
 
 
+_SITES_OF_PROCESS: Final = (
+    "1e4 * process_start_time_seconds + spillway_sites + spillway_sites_deleted"
+)
+
 ALERTS: Final = (
     Alert(
         "SpillwayRouterAbsent",
@@ -69,12 +73,16 @@ ALERTS: Final = (
     Alert(
         "SpillwaySiteUnreachable",
         # A deleted site is not missed, nor in the hour after a restart, which forgets that it was
-        # deleted. If it is restored and cut off within that hour, the alert fires when the hour is
-        # over. A router in edge mode, which has no route updates, knows sites that offer the
-        # services it uses: a site that stops offering them is not unreachable.
-        "spillway_sites + (max_over_time(spillway_sites_deleted[1h:1m])"
-        " and time() - process_start_time_seconds < 3600 or spillway_sites_deleted)"
+        # deleted: so sites that were deleted within the hour count, also if they were restored.
+        # Or fewer sites than this very process has reached: of its samples alone, as the start of
+        # a process outweighs all counts, unless a clock went back. A router in edge mode, which has
+        # no route updates, knows sites that offer the services it uses: a site that stops offering
+        # them is not unreachable.
+        "(spillway_sites + max_over_time(spillway_sites_deleted[1h:1m])"
         " < max_over_time((spillway_sites + spillway_sites_deleted)[1h:1m])"
+        f" or {_SITES_OF_PROCESS} < max_over_time(({_SITES_OF_PROCESS})[1h:1m])"
+        " and process_start_time_seconds"
+        " == max_over_time(process_start_time_seconds[1h:1m]))"
         " and spillway_route_updates_total",
         "10m",
         "warning",
