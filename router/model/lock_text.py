@@ -1,13 +1,13 @@
 """The contents of a site's ``run/lock``: which process holds it, and which file it was written in.
 
-A copied site folder carries the text along. The inode tells the copy from the original.
+A copied site folder carries the text along. The inode distinguishes the copy from the original.
 """
 
 LOCK_TEXT_BYTES_MAX = 4096
 
 
 def lock_text(process_id: int, inode: int) -> str:
-    """What a router with ``process_id`` writes into its lock, a file with ``inode``."""
+    """The text of a lock, a file with ``inode``, that the process ``process_id`` holds."""
     return f"{process_id} inode={inode}\n"
 
 
