@@ -18,10 +18,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     current values. ``served``: requests that ended, by site (`SERVED_NOWHERE`: no site).
     ``overflow``: those that a cheaper site was too full for, by site. ``spilled``: those that
     another site serves or served, by reason, and ``spilled_to`` by site; TCP connections count once
-    they are established. ``failed``: with 5xx or cut off; ``failed_for``: of those, by `LegFailure`
-    code (a 5xx of a target has none). ``gave_up``: the client left before an answer began; none of
-    these failed. ``counts``: those that a site served, by latency in fine buckets. ``under_way``:
-    unfinished requests and connections of this site's clients that a site has.
+    they are established. ``failed``: with 5xx or cut off; ``failed_for``: of those, by code of
+    the `LegFailure`, or of this router's answer to what is no request (a 5xx of a target has none).
+    ``gave_up``: the client left before an answer began; none of these failed. ``counts``: those
+    that a site served, by latency in fine buckets. ``under_way``: unfinished requests and
+    connections of this site's clients that a site has.
     """
 
     served: Mapping[SiteId, int] = {}

@@ -252,9 +252,11 @@ class ServiceCounters:
         """Total waiting time of all requests."""
         return self._queue_wait.sum_s if self._queue_wait is not None else 0.0
 
-    def refused(self, code_class: CodeClass) -> None:
-        """The input was no request: it has no time and no phases."""
+    def refused(self, code_class: CodeClass, code: str) -> None:
+        """The input was no request: it has no time and no phases. ``code``: its Spillway-Error."""
         self._requests[SERVED_NOWHERE, code_class].observe(0.0)
+        if code_class in FAILED:
+            self.failed_for[code] = self.failed_for.get(code, 0) + 1
 
     def set_policy(self, policy: str) -> None:
         """Change the policy: a service can do so while it runs."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from router.exchange.client_exchange import ClientExchange
 from router.exchange.clients.http1.session import HttpSession
 from router.exchange.clients.ingress_tcp import TcpSession
-from router.exchange.clients.observed_leg import WatchedLeg, refused
+from router.exchange.clients.observed_leg import OWN_CODES, WatchedLeg, refused
 from router.exchange.clients.unobserved_flow import UnwatchedFlow
 from router.model.ids import ServiceKey
 from router.model.requests import Request
@@ -197,7 +197,7 @@ class ClientConnection:
 
     def _count_refused(self, status: int) -> None:
         code_class = HTTP_CLASSES[(status // 100 - 1) % len(HTTP_CLASSES)]
-        self.service.counters.refused(code_class)
+        self.service.counters.refused(code_class, OWN_CODES.get(status, ""))
         refused(self.service, self._observing, self._client, status)
 
 

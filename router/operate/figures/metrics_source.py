@@ -191,7 +191,8 @@ def _as_told(failed_for: Mapping[str, int]) -> Counter[str]:
     """Failed requests by the code that their clients received."""
     told = Counter[str]()
     for code, count in failed_for.items():
-        told[FAILURES[cast(LegCode, code)].code] += count
+        failure = FAILURES.get(cast(LegCode, code))
+        told[code if failure is None else failure.code] += count
     return told
 
 

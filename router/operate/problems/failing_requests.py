@@ -30,6 +30,7 @@ SAME: Final = {"busy": FULL, "no-target": NO_ROUTE}
 """Codes of another site's answers, and this site's codes for the same causes."""
 ANSWERED: Final = "5xx"
 """The cause of failures that are answers of targets."""
+OTHER_HTTP: Final = "version-not-supported"
 NO_QUEUE: Final = "No request may wait: the queue of the service is 0."
 CAUSES_NAMED: Final = 3
 SITES_NAMED: Final = 3
@@ -58,6 +59,9 @@ WORDS: Final = {
     "overloaded": "came while this router was short of memory",
     "exhausted": "came while no descriptor or local port was left for a connection to a target",
     "draining": "came while a site drained or their service was removed",
+    OTHER_HTTP: "speak another version of HTTP than the service",
+    "not-implemented": "ask for what this router does not do (CONNECT, a transfer coding)",
+    "loop-detected": "came through this site twice before",
 }
 """The phrase for requests that failed, by cause."""
 
@@ -77,7 +81,8 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def causes(self) -> dict[str, int]:
-        """Requests by `LegFailure` code or `ANSWERED`, the most frequent first; causes found by
+        """Requests by code (of a `LegFailure`, or of this router's answer to what is no request)
+        or `ANSWERED`, the most frequent first; causes found by
         this site and answered by another one are merged."""
         causes: dict[str, int] = {}
         for code, count in self.lately.failed_for.items():
@@ -361,6 +366,8 @@ def _fails(one: PortFailures, left_out: LeftOut) -> Problem:
     fail = f"failed {long}" if long else "fail"
     message = f"Service {one.key}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
     see = f"See what came of the last {one.noun}s: sitectl why {one.key} --last 20"
+    if next(iter(one.causes)) == OTHER_HTTP:  # No site was chosen for these.
+        see = f"Its clients must speak its protocol: sitectl service status {one.key.name}"
     return Problem(
         code="SW0338",
         message=f"{message} {left_out.why}".rstrip(),

@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
+from router.exchange.clients.observed_leg import OWN_CODES
 from router.history.readings import NOTHING_YET, SHED, IntervalCounts, change
 from router.model import limits
 from router.model.events import Note
@@ -16,6 +17,7 @@ from router.model.wording.traffic import noun_of
 from router.node.problems.left_out import LeftOut
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.problems.failing_requests import (
+    WORDS,
     NoRoom,
     PortFailures,
     ejected_sites,
@@ -102,6 +104,22 @@ def test_requests_that_are_shed_as_configured_are_no_failures() -> None:
     )
     found = lately(200, shed=60, answered=20)
     assert (found.failed, found.failures, found.shed) == (80, 20, 60)
+
+
+def test_a_request_that_this_router_refused_was_not_answered_by_a_target() -> None:
+    """java.net.http tries `Upgrade: h2c` at a service of HTTP/2, which speaks it from the start."""
+    found = PortFailures(key=SHOP, lately=lately(200, version_not_supported=180, answered=20))
+    (one,) = problems_of([found], nothing_more)
+    assert one.message == (
+        "Service shop:8080: 20/s of 20/s requests fail: 90% speak another version of HTTP than "
+        "the service, 10% were answered 5xx by a target."
+    )
+    assert one.hint == "Its clients must speak its protocol: sitectl service status shop"
+
+
+@pytest.mark.parametrize("code", [code for status, code in OWN_CODES.items() if status >= 500])
+def test_every_answer_to_what_is_no_request_has_words(code: str) -> None:
+    assert code in WORDS
 
 
 def test_requests_that_fail_at_a_target_are_not_called_turned_away() -> None:

@@ -132,7 +132,7 @@ def test_phases_hold_every_dispatched_request_and_those_that_waited_for_nothing(
     counters = ServiceCounters()
     count(counters, A, "2xx", 0.02)
     count(counters, B, "2xx", 0.25, queue_s=0.1, network_s=0.15)
-    counters.refused("4xx")
+    counters.refused("4xx", "bad-request")
     count(counters, SERVED_NOWHERE, "5xx", 0.0)
     count(counters, SERVED_NOWHERE, "5xx", 0.0, queue_s=1.0)
     assert counters.snapshot().requests_total == 5
@@ -217,7 +217,7 @@ def test_what_is_counted_of_two_sites_of_one_name_is_added() -> None:
     for site, seconds in ((A, 0.01), (B, 0.02), (C, 0.04)):
         count(counters, site, "2xx", seconds)
         counters.spilled[site, "full", "full"] += 1
-    counters.refused("4xx")
+    counters.refused("4xx", "bad-request")
     named = counters.snapshot().named(
         {A: "far", B: "far", C: "near", SERVED_NOWHERE: ""}.__getitem__
     )
