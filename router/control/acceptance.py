@@ -18,7 +18,8 @@ from router.model.specs import Document
 class SourcesReading(msgspec.Struct, frozen=True):
     """The wanted state of a site, and all errors in its sources.
 
-    ``in_force``: by source, what counts in place of its text, to be stored for the next start.
+    ``in_force``: by wrong source, the documents in force in place of its text, to be stored for the
+    next start.
     """
 
     wanted: Wanted
@@ -88,7 +89,7 @@ class Acceptance:
         self._restored.discard(source)
 
     def in_force(self) -> dict[str, tuple[Document, ...]]:
-        """By source, what counts in place of its text."""
+        """By source, the documents that count, where its text has others or none."""
         return {
             name: source.good
             for name, source in sorted(self._sources.items())

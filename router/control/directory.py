@@ -59,7 +59,7 @@ class ConfigDirectory:
         self._trouble: ConfigError | None = None
         # The error for files beyond the bound.
         self._left_out: ConfigError | None = None
-        # Until there is a state: what counted before the restart; and why that is unknown.
+        # Until there is a state: documents in force before the restart; why they are unknown.
         self._before, self._forgot = _stored(site_dir / in_force.FILE)
         self._poked = threading.Event()
         # A canceled `watch` lets its thread finish.
@@ -67,7 +67,7 @@ class ConfigDirectory:
 
     @property
     def in_force(self) -> Mapping[str, InForce]:
-        """By file, what counts in place of its text, as last read."""
+        """By wrong file, the documents in force in place of its text, as last read."""
         return {} if self._last is None else self._last.in_force
 
     def load(self) -> SourcesReading:
@@ -294,7 +294,9 @@ def _documents(content: bytes | OSError, source: str) -> tuple[list[Document], l
 
 
 def _stored(path: Path) -> tuple[Mapping[str, InForce], ConfigError | None]:
-    """What a router stored for this start, by file, and the error if that cannot be read."""
+    """The documents in force that a router stored for this start, by file, and the error if they
+    cannot be read.
+    """
     try:
         return in_force.decode(read_whole(path, limits.STATE_FILE_BYTES_MAX)), None
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Documents that count in place of the text of their source, as they are stored for a restart.
+"""Documents in force of wrong sources (files, objects), as they are stored for a restart.
 
-A source (file, object) that becomes wrong keeps its last good documents. They are stored as
-documents, not as text: a Secret with a token only gives the cost and the state of its link.
+A source that becomes wrong keeps its last good documents. They are stored as documents, not as
+text: a Secret with a token only gives the cost and the state of its link.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def encode(in_force: Mapping[str, InForce]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, InForce]:
-    """What `encode` was given. `UNREADABLE_JSON`: damaged, or by a release with other fields."""
+    """The reverse of `encode`. `UNREADABLE_JSON`: damaged, or by a release with other fields."""
     written = msgspec.json.decode(data, type=dict[str, _Written])
     return {
         source: InForce(one.digest, tuple(document.read() for document in one.documents))

@@ -52,7 +52,7 @@ class DirectoryStore:
         return self._directory.documents
 
     def in_force(self) -> Mapping[str, InForce]:
-        """By file, what counts in place of a wrong one."""
+        """Those of wrong files."""
         return self._directory.in_force
 
     async def last(self) -> SourcesReading:

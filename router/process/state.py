@@ -51,8 +51,8 @@ class FileKeeper:
     """JSON files, each replaced as a whole at each change. Implements `Keeper`.
 
     Owners of names, sites meant by names in rules, known offers, listeners, links that are down and
-    what counts in place of wrong documents have their own files, because the previous release reads
-    the state file too.
+    documents in force of wrong files have their own files, because the previous release reads the
+    state file too.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class FileKeeper:
         return {name: max(0.0, now - since) for name, since in self._links_down.items()}
 
     def keep_in_force(self, in_force: Mapping[str, InForce]) -> None:
-        """Store what counts in place of wrong documents if it changed and this process leads."""
+        """Store the documents in force of wrong files if they changed and this process leads."""
         if self.leads and in_force != self._in_force:
             self._in_force = in_force
             self._save(self._in_force_path)

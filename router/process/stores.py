@@ -83,8 +83,8 @@ class Store(Protocol):
         """The documents that count."""
 
     def in_force(self) -> Mapping[str, InForce]:
-        """What counts in place of wrong documents, for the state of this router; empty if the
-        store itself stores it.
+        """The documents in force of wrong sources, for the state of this router; empty if the store
+        itself stores them.
         """
 
     def hear(self, event: Event) -> None:
