@@ -964,6 +964,10 @@ TRUST_CALLS_MAX = 8  # Secrets that one router writes at a time; a server takes 
 TRUST_OPEN_S = 5.0  # Until a failed or waiting step is tried again.
 TRUST_READY_S = 5.0  # At the start, for services' TLS credentials; the others are there.
 OWNERS_EVERY_S = 5.0  # Between writes of the owners of names, which are all one object.
+# Documents that count in place of wrong objects: some 700 services with their connectors, and half
+# of what a Secret may hold.
+IN_FORCE_BYTES_MAX = MIB // 2
+IN_FORCE_EVERY_S = 2.0  # Between writes of these documents, below OBJECT_EVENT_AFTER_S.
 TRUST_LAST_S = 3.0  # At the end, for unsaved state; the drain follows.
 CLAIM_ANSWER_S = 9.0  # A claim judged by the API later than this reaches no caller: see above.
 OTHER_NAMESPACES_MAX = 16  # Namespaces whose pods are targets; each is two connections that stay.

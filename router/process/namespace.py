@@ -19,6 +19,7 @@ from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.bursts import NamespacePlace
 from router.kubernetes.leader.events import EventWriter
 from router.kubernetes.leader.finding_events import FindingEventWriter
+from router.kubernetes.leader.in_force import InForceWriter
 from router.kubernetes.leader.journal_events import JournalEventWriter
 from router.kubernetes.leader.lease import Leadership
 from router.kubernetes.leader.object_statuses import ObjectStatuses
@@ -89,6 +90,7 @@ class NamespaceStore:
         self.caller_names = NamespaceNames(lambda: store.followed_until("Pod"))
         self._trust = self.primary_secrets = trust
         self._owners = OwnersMap(api, trust.site_id, rng, self.site_is_gone)
+        self._in_force = InForceWriter(api, self.writes, self.site_is_gone)
         self.owners: SharedOwners | None = self._owners
         self._api = api
         self._listening: Callable[[Listens], bool] = lambda needs: False
@@ -126,6 +128,7 @@ class NamespaceStore:
             lambda: (
                 *trust.errors,
                 *self._owners.errors,
+                *self._in_force.errors,
                 *self._services.findings,
                 *self._lease.errors,
                 *self._v2_access.errors,
@@ -136,7 +139,7 @@ class NamespaceStore:
         store.follow_calls(lambda: self._lease.silence)
         self._lease.follow_silence(store.poke)
         for finder in (
-            *(trust, self._owners, self._v2_access),
+            *(trust, self._owners, self._in_force, self._v2_access),
             *(self._status_writer, self._events),
         ):
             finder.follow_errors(store.poke)
@@ -167,6 +170,7 @@ class NamespaceStore:
         wanted = None if seen.reading is None else seen.reading.wanted
         self._trust.look(seen.snapshot, seen.picture, wanted)
         self._owners.look(seen.snapshot)
+        self._in_force.look(seen)
         offered = seen.plan, seen.cluster_set
         if offered != self._offered:
             self._offered = offered
@@ -192,6 +196,7 @@ class NamespaceStore:
                 for one in (
                     self._trust,
                     self._owners,
+                    self._in_force,
                     self._lease,
                     self._services,
                     self._statuses,

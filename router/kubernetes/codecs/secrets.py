@@ -14,6 +14,7 @@ from router.kubernetes.objects.names import (
     CONSOLE_USERS_SECRET,
     GRANT_PREFIX,
     IDENTITY_SECRET,
+    IN_FORCE_SECRET,
     LINK_PREFIX,
     MANAGED_BY,
     MANAGED_BY_LABEL,
@@ -31,6 +32,7 @@ RESTORED: Final = "restored"
 CA_ROTATION: Final = "ca-rotation.json"
 """Key present during a rotation; routers that do not know it use the pair that issues."""
 GRANT_FILE, REVOKED_FILE = "grant.json", "revoked.json"
+IN_FORCE_FILE: Final = "in-force.json"
 LINK_TOKEN, LINK_KEY, LINK_CERTIFICATE, LINK_CA = (
     "token.yaml",
     "client.key",
@@ -127,6 +129,11 @@ def revoked_secret(revoked: bytes) -> dict[str, Any]:
 def grant_secret(claim: str, grant: bytes) -> dict[str, Any]:
     """The Secret of a granted claim. `sitectl token create` makes it, redeeming changes it."""
     return _made(grant_name(claim), GRANT, {GRANT_FILE: grant})
+
+
+def in_force_secret(kept: bytes) -> dict[str, Any]:
+    """The Secret with the documents in force of wrong objects."""
+    return _made(IN_FORCE_SECRET, "in-force", {IN_FORCE_FILE: kept})
 
 
 def link_secret(link: str, files: Mapping[str, bytes], owner_uid: str) -> dict[str, Any]:

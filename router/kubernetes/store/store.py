@@ -19,7 +19,6 @@ from router.control.acceptance import Acceptance, SourcesReading, news
 from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import ServerSilence
-from router.kubernetes.objects.findings import STILL_IN_FORCE
 from router.kubernetes.objects.names import ROUTER, SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Object, Snapshot, section
 from router.kubernetes.objects.picture import NamespacePicture
@@ -28,6 +27,7 @@ from router.kubernetes.services.headless import with_pods
 from router.kubernetes.services.services import ServicePlan
 from router.kubernetes.store.api_server_health import ApiServerHealth
 from router.kubernetes.store.cluster_set import NOTHING, ClusterSet, ClusterSetPlan
+from router.kubernetes.store.in_force import InForceSecret
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.other_namespaces import CHANGED, OtherNamespaces
 from router.kubernetes.store.own_site import OwnSite
@@ -101,8 +101,9 @@ class KubernetesStore:
             f"Put ConfigMap {SITE_CONFIGMAP} back, or delete the site with: sitectl delete"
         )
         self._across: list[ConfigError] = []
-        # Findings of faulty sources whose old state stays in force.
-        self._outdated: list[ConfigError] = []
+        # Faulty sources whose old state stays in force.
+        self._outdated: list[str] = []
+        self._in_force = InForceSecret()
         self._expander = Expander()
         self._families: tuple[Family, ...] = BOTH
         self._planning = Planning(self._cluster_set, began_at)
@@ -310,7 +311,7 @@ class KubernetesStore:
         wanted = self.shares.divide(wanted, pods, deployment, self._families)
         planned = (*plan.findings, *cluster_plan.findings)
         errors = self._errors([*expanded.errors, *remaining, *planned])
-        reading = news(self._last, wanted, errors, {})
+        reading = news(self._last, wanted, errors, self._in_force.wanted)
         self._last = reading or self._last
         self._tell_followers(
             Look(self._snapshot, self._picture, plan, self._last, cluster_plan, self._v2.view)
@@ -361,6 +362,7 @@ class KubernetesStore:
         wrong = {error.source for error in self._picture.errors if error.severity == "error"}
         told = {(document.kind, document.name) for document in self._picture.documents}
         wrong -= self._v2.unbound
+        self._in_force.restore(self._acceptance, self._snapshot)
         self._outdated = []
         kept: dict[str, list[Document]] = {}
         for source in sorted(wrong & (self._acceptance.sources | by_source.keys())):
@@ -373,7 +375,7 @@ class KubernetesStore:
                 kept[source] = older
                 # A link needs its token, which may be the missing part.
                 if any(d.kind != "Link" or d.name in self._picture.tokens for d in older):
-                    self._outdated.append(_outdated(source))
+                    self._outdated.append(source)
         for source in self._acceptance.sources - by_source.keys() - kept.keys():
             # A deleted site reports its end over its links, whose Secrets go before its router
             # does.
@@ -382,6 +384,7 @@ class KubernetesStore:
         for source in {**by_source, **kept}:
             self._acceptance.take(source, by_source.get(source, ()), kept=kept.get(source, ()))
         self._across = self._acceptance.accept()
+        self._in_force.keep(self._acceptance, self._snapshot)
 
     def _is_of_links(self, source: str) -> bool:
         return any(one.kind == "Link" for one in self._acceptance.good(source))
@@ -394,7 +397,7 @@ class KubernetesStore:
     def _errors(self, found: Iterable[ConfigError]) -> list[ConfigError]:
         return [
             *self._picture.errors,
-            *self._outdated,
+            *map(self._in_force.finding, self._outdated),
             *self._across,
             *found,
             *self._further(),
@@ -408,18 +411,6 @@ def _is_known(informer: Informer) -> bool:
     if informer.kind in _ESSENTIAL:
         return informer.listed
     return informer.settled or (informer.selection.optional and bool(informer.trouble))
-
-
-def _outdated(source: str) -> ConfigError:
-    """The finding that a faulty source stays in force; the source's own error has the fault."""
-    return ConfigError(
-        source,
-        "",
-        "what it said before it was wrong stays in force, until the router restarts",
-        hint="Correct it, as its error says",
-        code=STILL_IN_FORCE,
-        severity="warning",
-    )
 
 
 def _namespaces_of(documents: Iterable[Document]) -> frozenset[str]:

@@ -80,8 +80,11 @@ CODES: Final = (
     Code(
         "SW0418",
         "What an object said before stays in force",
-        "It is wrong since it was changed. A router that starts does not know what it said before.",
-        "Correct the object as its error says, before a router restarts",
+        "It is wrong since it was changed. The routers remember what it said before in the Secret "
+        "spillway-in-force, so it counts after a restart, too. The text says if it does not: the "
+        "Secret cannot be written (SW0443 has the reason), or has no room.",
+        "Correct the object as its error says. What it said before counts until it is right, or "
+        "deleted",
     ),
     Code(
         "SW0420",
