@@ -24,7 +24,6 @@ class InForceSecret:
     def __init__(self) -> None:
         self._seen: Object | None = None
         self._stored: Mapping[str, InForce] = {}
-        self._kept: Mapping[str, InForce] = {}
         self.wanted: Mapping[str, InForce] = {}
         """By source, the entries that the Secret should have."""
 
@@ -43,13 +42,18 @@ class InForceSecret:
                 acceptance.restore(source, one.documents)
 
     def keep(self, acceptance: Acceptance, snapshot: Snapshot) -> None:
-        """Take the documents in force now."""
-        self._kept = {
+        """Take the documents in force now; objects that could not be listed keep their entries."""
+        kept = {
+            source: one
+            for source, one in self._stored.items()
+            if source.partition("/")[0] in snapshot.missing
+        }
+        kept |= {
             source: InForce(digest, documents)
             for source, documents in acceptance.in_force().items()
             if (digest := codec.digest(snapshot, source))
         }
-        self.wanted = codec.fitting(self._kept)
+        self.wanted = codec.fitting(kept)
 
     def finding(self, source: str) -> ConfigError:
         """SW0418: a faulty source stays in force; the source's own error has the fault."""

@@ -205,6 +205,19 @@ def test_the_scale_and_other_tools_notes_on_a_wrong_object_change_nothing() -> N
     run(story())
 
 
+def test_an_object_that_may_not_be_read_for_some_time_still_counts_when_it_may() -> None:
+    async def story() -> None:
+        cluster = Namespace(SITE, marked())
+        await edited_wrong(cluster)
+        cluster.of("Deployment").list_faults = [FORBIDDEN]
+        async with router(cluster) as one:
+            assert one.ports == {}
+            await one.told.until(lambda: one.ports == {"shop": (80,)}, limits.RIGHTS_LOOK_S)
+            assert cluster.writes == ["apply"]
+
+    run(story())
+
+
 def documents(**keys: str) -> dict[str, Any]:
     labels = {DOCUMENTS_LABEL: DOCUMENTS}
     metadata = {"name": "mine", "uid": "1", "labels": labels}
