@@ -57,8 +57,8 @@ ROUTER: Final = (
         "",
         ("secrets",),
         WRITE,
-        "keeps identity, grants and links; fills token requests; of links, grants and requests the"
-        " names are the user's",
+        "keeps identity, grants, links and documents in force of wrong objects; fills token"
+        " requests; of links, grants and requests the names are the user's",
     ),
     Right(
         "",
