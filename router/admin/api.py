@@ -214,8 +214,8 @@ class AdminApi:
         scale = self._view.scale(*asked)
         if scale is None:
             # Any client may ask on the port of the probes: no search for similar names.
-            refused = self._refused(asked[0])
-            return not_known(request.match_info["name"]) if refused is None else refused
+            why = self._why_unknown(asked[0])
+            return not_known(request.match_info["name"]) if why is None else why
         return item("Scale", scale)
 
     async def _network(self, request: web.Request) -> web.Response:
@@ -279,13 +279,13 @@ class AdminApi:
         return items("PastDecisions", past)
 
     async def _no_service(self, name: str) -> web.Response:
-        refused = self._refused(name)
-        return await no_service(name, self._view) if refused is None else refused
+        why = self._why_unknown(name)
+        return await no_service(name, self._view) if why is None else why
 
-    def _refused(self, name: str) -> web.Response | None:
-        """The import rule that refuses ``name``, a service or its routing key, as an answer."""
-        rule = self._view.why_unknown(name) or self._view.why_unknown(hashed_name(name))
-        return failure(404, rule.code, rule.message, rule.hint) if rule is not None else None
+    def _why_unknown(self, name: str) -> web.Response | None:
+        """Why ``name``, a service or its routing key, is not known here, as an answer."""
+        why = self._view.why_unknown(name) or self._view.why_unknown(hashed_name(name))
+        return failure(404, why.code, why.message, why.hint) if why is not None else None
 
     async def _command(self, request: web.Request) -> web.Response:
         try:

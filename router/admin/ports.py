@@ -90,7 +90,7 @@ class RouterView(ServiceNames, Protocol):
     def ca(self) -> CaView: ...
 
     def why_unknown(self, service: str) -> Problem | None:
-        """The rule that keeps ``service`` unknown to this site; None: no rule does."""
+        """Why ``service`` is not known here; None: it is, or no reason is known."""
 
     def ask_targets(
         self, service: str, done: Callable[[Mapping[int, list[TargetView]]], None]

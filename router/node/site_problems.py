@@ -66,6 +66,16 @@ class SiteProblems:
         self._messages = messages
         self._left_out = left_out
 
+    def why_unknown(self, service: str, given: SharingRules) -> Problem | None:
+        """Why ``service`` is not known here; None: it is, or no reason is known. ``given``: the
+        rules as configured."""
+        table = self._routing.table
+        if service in table.declarations or service in table.idle:
+            return None
+        return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
+            service, self._services.other_owners_of(service), table, self._names.site
+        )
+
     def problems(
         self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
     ) -> tuple[Problem, ...]:

@@ -40,7 +40,6 @@ from router.node.problems.left_out import LeftOutFacts as LeftOutFacts
 from router.node.relief import SiteRelief
 from router.node.routing_news import RoutingNews
 from router.node.routing_run import RoutingRun
-from router.node.services import refused_declarations
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.plan import wishes
 from router.node.services.planned import PlannedService
@@ -446,8 +445,8 @@ class SiteRouter:
         return link_removal(link, self._wanted.link_removals if self._wanted else {})
 
     def why_unknown(self, service: str) -> Problem | None:
-        """The import rule that refuses each declaration of ``service``; None: none does."""
-        return refused_declarations.problem_of(self.routing.table, self.given_rules, service)
+        """Why ``service`` is not known here; None: it is, or no reason is known."""
+        return self.site_problems.why_unknown(service, self.given_rules)
 
     @property
     def given_rules(self) -> SharingRules:

@@ -199,7 +199,7 @@ class OperatorView:
         return self._router.readings.routing_key_of(service)
 
     def why_unknown(self, service: str) -> Problem | None:
-        """The import rule that refuses each declaration of ``service``."""
+        """Why ``service`` is not known here; None: it is, or no reason is known."""
         return self._router.why_unknown(service)
 
     async def why(

@@ -90,12 +90,13 @@ def _is_named(item: Mapping[str, Any], name: str) -> bool:
     return name in known or name.removesuffix(f":{item['port']}") in known
 
 
-def closed_by_rules(site: Site) -> list[str]:
-    """Services that are no items, since a rule of this site closes them: why, and what opens
-    each."""
+def why_none(site: Site) -> list[str]:
+    """Why the router may know no service, with the next steps: the rules of this site that close
+    some, otherwise its other problems. A site that has none may simply have no services yet."""
     problems = site.admin.get("/api/v1/status")["problems"]
     closed = [one for one in problems if one["code"] == CLOSED_BY_RULE]
-    return [f"{one['message']}\nNext: {one['hint']}" for one in closed]
+    reasons = [f"{one['message']}\nNext: {one['hint']}" for one in closed or problems]
+    return reasons if closed or not problems else ["No services.", *reasons]
 
 
 def configured(site: Site) -> list[dict[str, Any]]:

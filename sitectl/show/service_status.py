@@ -30,18 +30,18 @@ def table(
     is_named: bool = True,
     has_workloads: bool = False,
     attached: Sequence[str] = (),
-    closed: Sequence[str] = (),
+    reasons: Sequence[str] = (),
 ) -> str:
     """The items as text; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
 
     ``drawn``: the recorded last minutes, by service and port. ``is_named``: the user named one
     service, so other sites were asked for their targets. ``has_workloads``: targets may be
     workloads; an empty table suggests one. ``attached``: services that the table cannot list, since
-    only a running router knows their declaration. ``closed``: the text on services that a rule
-    closes here, if none is open.
+    only a running router knows their declaration. ``reasons``: why there may be no service, with
+    the next steps.
     """
     if not items:
-        return _empty(has_workloads, attached, closed)
+        return _empty(has_workloads, attached, reasons)
     reaches = [one.reach for one in drawn.values()][:1]
     headings = (
         *("SERVICE", "PORT", "PROTOCOL", "POLICY", "LISTENER"),
@@ -99,10 +99,10 @@ def _unlisted(item: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name} did not list its {missing}. Does it answer? sitectl ping {name}"
 
 
-def _empty(has_workloads: bool, attached: Sequence[str], closed: Sequence[str]) -> str:
+def _empty(has_workloads: bool, attached: Sequence[str], reasons: Sequence[str]) -> str:
     """The text in place of a table without services."""
-    if closed:
-        return output.safe_lines("\n".join(closed))
+    if reasons:
+        return output.safe_lines("\n".join(reasons))
     if attached:
         names = output.safe(", ".join(attached))
         return f"No service is declared at this site. It has targets of other sites' {names}."

@@ -32,7 +32,6 @@ _MARK: Final = ">"
 _FOR_OTHERS: Final = "for other sites' clients"
 _FOR_OTHER_ROUTERS: Final = "for other routers' clients"
 """Where this site has several: some may be clients of this site, too."""
-_NO_SERVICES: Final = "No services. Try: sitectl service create shop 8080 --protocol http"
 
 
 class TopRow(NamedTuple):
@@ -122,13 +121,20 @@ def page(
         if text:
             text.append("")
         if not one.rows:
-            text.append(here(_NO_SERVICES)[:columns])
+            text.append(here(_no_services(live))[:columns])
             continue
         text.append(one.heading)
         text += [line for row in one.rows[begin : begin + count] for line in row]
         if count < len(one.rows):
             text.append(f"… {len(one.rows) - count} more" if not ascii_only else "more …")
     return text
+
+
+def _no_services(live: Live) -> str:
+    """In place of the rows. A problem, which is shown above, may be the reason."""
+    if (live.get("status") or {}).get("problems"):
+        return "No services."
+    return "No services. Try: sitectl service create shop 8080 --protocol http"
 
 
 def _problems(live: Live, columns: int, lines: int, here: Callable[[str], str]) -> list[str]:

@@ -303,6 +303,26 @@ def test_a_service_that_a_rule_closes_is_no_service_that_is_missing(
             expect(page.get_by_text("No services yet.")).to_have_count(0)
 
 
+def test_services_that_went_with_the_site_that_declares_them_are_not_to_be_created(
+    chromium: Browser, stage: Stage
+) -> None:
+    """It said: No services yet, make one."""
+    message = "Connector here: no site declares the service shop. far is not reached."
+    away = Problem(code="SW0301", message=message, hint="The service is back once far is.")
+    live = pictures.nothing()
+    status = msgspec.structs.replace(live.status, problems=(away,))
+    stage.router.live = msgspec.structs.replace(live, status=status)
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("No service is open here.")
+        expect(page.locator(".answer")).to_contain_text(message)
+        expect(page.get_by_text("service create")).to_have_count(0)
+        for at in ("#/services", "#/services/shop:80"):
+            page.goto(f"{stage.url}{at}")
+            expect(page.get_by_text(message)).to_be_visible()
+            expect(page.get_by_text("The service is back once far is.")).to_be_visible()
+            expect(page.get_by_text("No services yet.")).to_have_count(0)
+
+
 def test_a_tcp_service_has_connections_not_requests(chromium: Browser, stage: Stage) -> None:
     def tcp(live: Live) -> Live:
         services = tuple(msgspec.structs.replace(one, protocol="tcp") for one in live.services)

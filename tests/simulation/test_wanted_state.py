@@ -151,6 +151,28 @@ def test_a_declaration_of_a_lost_site_outlives_restarts_by_its_ttl_and_no_longer
     assert a.keeper.learnt() == ()
 
 
+def test_a_service_that_went_with_its_site_is_explained_to_a_person_who_asks_for_it() -> None:
+    """It was called unknown, with the command that creates a service as the next step."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    b.declare()
+    world.run(5)
+    assert a.router.why_unknown("shop") is None
+    b.kill()
+    world.run(limits.SERVICE_SYNC_TTL_S + 10)
+    assert SERVICE not in a.router.services
+    why = a.router.why_unknown("shop")
+    assert why is not None and why.message == (
+        "No site declares the service shop. b, which declared it last, is not reached."
+    )
+    assert why.hint == "The service is back once b is. See: sitectl link status"
+    assert a.router.why_unknown("other") is None
+    b.start()
+    world.run(5)
+    assert SERVICE in a.router.services and a.router.why_unknown("shop") is None
+
+
 def test_a_declaration_that_was_withdrawn_is_not_carried_into_the_next_life() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()

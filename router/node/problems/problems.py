@@ -194,6 +194,23 @@ def _refused(
     )
 
 
+def of_unknown(
+    service: str,
+    owners: Sequence[SiteId],
+    table: RouteTable,
+    name_of: Callable[[SiteId], str],
+) -> Problem | None:
+    """Why ``service`` is not known here any more; None: no other site is known to have declared it.
+
+    ``owners``: the other sites that own the name.
+    """
+    if not owners and not table.barred.get(service):
+        return None
+    why, hint = _gone(service, owners, table, name_of, f"sitectl service create {service} PORT")
+    message = f"No site declares the service {service}.{why}"
+    return Problem(code="SW0301", message=message, hint=hint)
+
+
 def _undeclared(
     one: Undeclared,
     alike: Sequence[str],
@@ -201,13 +218,27 @@ def _undeclared(
     table: RouteTable,
     name_of: Callable[[SiteId], str],
 ) -> Problem:
-    message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}."
     hint = f"sitectl service create {one.service} PORT"
     code = "SW0301"
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
-    barred = table.barred.get(one.service, ())
+    why, hint = _gone(one.service, owners, table, name_of, hint)
+    message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}.{why}"
+    return Problem(code=code, message=message, hint=hint)
+
+
+def _gone(
+    service: str,
+    owners: Sequence[SiteId],
+    table: RouteTable,
+    name_of: Callable[[SiteId], str],
+    hint: str,
+) -> tuple[str, str]:
+    """What became of the sites that declared ``service`` last, as a sentence after another one, and
+    the next step. ``hint``: the step if there are none."""
+    why = ""
+    barred = table.barred.get(service, ())
     gone = [site for site in owners if site in table.deleted]
     away = [
         site
@@ -218,25 +249,25 @@ def _undeclared(
         names, verb = ", ".join(map(name_of, barred)), "is" if len(barred) == 1 else "are"
         barring = {row.by for row in table.bars if row.site in barred} or {table.site}
         by = ", ".join(sorted(map(name_of, barring)))
-        message += f" {names}, which declared it last, {verb} barred by {by}."
+        why = f" {names}, which declared it last, {verb} barred by {by}."
         hint = f"To let {names} in again, at {by}: sitectl token create FILE. Else: {hint}"
     elif away:
         unmet = [site for site in away if name_of(site) == site]
         names = ", ".join(f"site {s[:SHORT_ID_CHARS]}" if s in unmet else name_of(s) for s in away)
         verb = "is" if len(away) == 1 else "are"
         begin = "S" if away[0] in unmet else names[0]
-        message += f" {begin}{names[1:]}, which declared it last, {verb} not reached."
+        why = f" {begin}{names[1:]}, which declared it last, {verb} not reached."
         if unmet:
-            message += " This router knows no name of a site that it has not met since its start."
+            why += " This router knows no name of a site that it has not met since its start."
         hint = f"The service is back once {names} {verb}. See: sitectl link status"
     elif gone:
         names, verb = ", ".join(map(name_of, gone)), "was" if len(gone) == 1 else "were"
-        message += f" {names}, which declared it last, {verb} deleted."
+        why = f" {names}, which declared it last, {verb} deleted."
     elif owners:
         names = ", ".join(map(name_of, owners))
-        message += f" {names} declared it last, and does not now, or not for this site."
+        why = f" {names} declared it last, and does not now, or not for this site."
         hint = f"See who may use what: sitectl access. If {names} gave it up: {hint}"
-    return Problem(code=code, message=message, hint=hint)
+    return why, hint
 
 
 def of_edge(left_out: int) -> list[Problem]:

@@ -166,10 +166,7 @@ class SiteServices:
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
         """Documents naming a service that no site declares, with the other sites that own the
         name."""
-        return [
-            (one, [site for site in self.owners_of(one.service) if site != self._site])
-            for one in self._plan.undeclared
-        ]
+        return [(one, self.other_owners_of(one.service)) for one in self._plan.undeclared]
 
     @property
     def unserved(self) -> list[ServiceKey]:
@@ -370,6 +367,10 @@ class SiteServices:
         """The sites that own the name, as far as this site knows."""
         owner = self._owners.get(service)
         return owner.sites if owner is not None else ()
+
+    def other_owners_of(self, service: str) -> list[SiteId]:
+        """Those other than this site."""
+        return [site for site in self.owners_of(service) if site != self._site]
 
     def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
         return self._own.declarations(wanted, self.rules)

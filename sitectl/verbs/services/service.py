@@ -31,7 +31,7 @@ from sitectl.flags.sites import tls
 from sitectl.flags.sites.host import HostFlags, host_flags, host_listeners
 from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
-from sitectl.show.service_items import attached, closed_by_rules, not_told, service_items
+from sitectl.show.service_items import attached, not_told, service_items, why_none
 from sitectl.show.service_status import table
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
@@ -265,7 +265,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
     if may_serve:
         items = [not_told(item) for item in items]
     is_empty = not items and silence is None and settings.output == "table"
-    closed = closed_by_rules(site) if is_empty else []
+    reasons = why_none(site) if is_empty else []
     detailed = verbose or name is not None
     drawn = lines_of(site, items, name) if silence is None and people_look(settings) else {}
     return Picture(
@@ -276,7 +276,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
             is_named=name is not None,
             has_workloads=site.has_workloads,
             attached=() if silence is None or name is not None else attached(site),
-            closed=closed,
+            reasons=reasons,
         ),
         Exit.OK if silence is None else Exit.DEGRADED,
         unanswered,

@@ -212,6 +212,19 @@ def test_the_router_names_the_rule_that_closes_a_service(
     assert said == "importFrom refuses it\nNext: Let hub in\n"
 
 
+def test_without_services_a_problem_is_shown_and_none_is_to_be_created(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """The site that declares all of them may be out of reach."""
+    away = {"code": "SW0301", "message": "no site declares shop", "hint": "It is back with far"}
+    admin.items("/api/v1/services")
+    admin.item("/api/v1/status", {"problems": [away]})
+    said = here.ok("service", "status").stdout
+    assert said == "No services.\nno site declares shop\nNext: It is back with far\n"
+    admin.item("/api/v1/status", {"problems": []})
+    assert "No services. Try: " in here.ok("service", "status").stdout
+
+
 def test_a_service_that_an_import_rule_keeps_out_is_not_merely_unknown(
     here: CommandLine, admin: FakeAdmin
 ) -> None:

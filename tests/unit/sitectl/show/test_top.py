@@ -228,6 +228,15 @@ def test_a_site_that_serves_only_clients_of_other_sites_says_so() -> None:
         assert "other sites" not in "\n".join(top.page(own_live, None))
 
 
+def test_a_site_with_a_problem_and_no_services_is_not_told_to_make_one() -> None:
+    """They may have gone with the site that declares them."""
+    away = {"code": "SW0301", "message": "no site declares shop", "hint": "It is back with far"}
+    for problems, suggested in (([away], False), ([], True)):
+        status = {**STATUS, "problems": problems}
+        shown = "\n".join(top.page({**LIVE, "status": status, "services": [], "now": []}, None))
+        assert "No services." in shown and ("service create" in shown) is suggested
+
+
 def test_clients_of_another_router_of_this_site_are_not_told_as_those_of_other_sites() -> None:
     """Each router counts its own clients; the number in flight covers all clients."""
     one = {**service("shop", 80, site("here", in_flight=3)), "under_way": 0}

@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isDrainedHere, isFull, usedOf } from "../lib/capacity.js";
-import { closedByRules, withoutListener } from "../lib/closed.js";
+import { closedByRules, whyNone, withoutListener } from "../lib/closed.js";
 import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
@@ -93,11 +93,11 @@ function ofTheOpen(live) {
       tone: "warn",
     };
   }
-  const closed = closedByRules(live);
-  if (!live.services.length && closed.length) {
+  const [reason] = whyNone(live);
+  if (!live.services.length && reason) {
     return {
       text: "No service is open here.",
-      more: closed[0].message,
+      more: reason.message,
       tone: "warn",
     };
   }
@@ -412,7 +412,7 @@ function Services({ live }) {
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}
       rowKey=${(row) => `${row.name}:${row.port}`}
-      empty=${html`<${Empty} hint=${closedByRules(live).length ? "" : makeOne()}>No services.<//>`}
+      empty=${html`<${Empty} hint=${whyNone(live).length ? "" : makeOne()}>No services.<//>`}
       columns=${[
         {
           name: "Service",
