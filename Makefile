@@ -104,7 +104,7 @@ tests-setup:
 
 # tests/pythons lists the Pythons and the tests.
 test-pythons: dev
-	$(BIN)/python -m tests.pythons --workers $(COMPUTING)
+	$(BIN)/python -m tests.pythons $(if $(WORKERS),--workers $(WORKERS))
 
 # The commands of a new user in bare Debian 12 roots, as root and as a user; takes hours. FRESH=demo,
 # ROOTS=u9, WHO=user, TESTS=tests/unit: a part of them (scripts/fresh). Run before every release.

@@ -16,7 +16,15 @@ CHOSEN = (
     # Every module is imported, and two sites speak with each other, each on its own Python.
     "tests/pythons",
     # Sockets, TLS, event loops, timers, signals, processes.
-    *(f"{UNIT}/{room}" for room in ("certs", "control", "admin")),
+    *(f"{UNIT}/{room}" for room in ("certs", "control", "admin/console")),
+    *(
+        f"{UNIT}/admin/test_{name}.py"
+        for name in (
+            *("access_api", "admin_socket", "api", "bounded_connections", "client_identity"),
+            *("connections", "ended_connections", "events_api", "flows_api", "graph_api"),
+            *("hostile_bytes", "live_api", "simulation_api"),
+        )
+    ),
     *(
         f"{UNIT}/net/test_{name}.py"
         for name in (
@@ -24,8 +32,6 @@ CHOSEN = (
             *("splicing", "tls"),
         )
     ),
-    f"{UNIT}/admin/console/test_auth.py",
-    f"{UNIT}/admin/console/test_door.py",
     *(
         f"{UNIT}/{path}.py"
         for path in (

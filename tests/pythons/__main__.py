@@ -1,6 +1,6 @@
 """Run the chosen tests on every other Python, each in its own environment in build/pythons.
 
-The Pythons run beside each other, one process each: half of the time that scenarios take they wait.
+The Pythons run beside each other, two processes each: scenarios wait for half of their time.
 The output of each goes to build/pythons/VERSION.log, and to ours when it has ended.
 """
 
@@ -22,7 +22,7 @@ LOGS = ROOT / "build" / "pythons"
 def main() -> int:
     """0 if all tests passed on all of them, or there is no other Python."""
     parser = argparse.ArgumentParser(prog="python -m tests.pythons", description=__doc__)
-    parser.add_argument("--workers", type=int, default=3, help="test processes at once [3]")
+    parser.add_argument("--workers", type=int, default=6, help="test processes at once [6]")
     parser.add_argument("--list", action="store_true", help="only list the Pythons")
     parser.add_argument("tests", nargs="*", default=CHOSEN, help="instead of the chosen tests")
     options = parser.parse_args()
