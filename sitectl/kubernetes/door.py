@@ -266,7 +266,7 @@ def _trouble(pod: Object) -> str:
 
 
 def _failure(container: Mapping[str, Any]) -> int:
-    """The exit code with which it ended before it ran again; 0: none, or it was told to end."""
+    """The exit code with which it ended before it ran again; 0: none, or a signal ended it."""
     ended = (container.get("lastState") or {}).get("terminated") or {}
     code = ended.get("exitCode")
     return code if isinstance(code, int) and code not in _KILLED else 0

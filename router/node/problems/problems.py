@@ -235,8 +235,8 @@ def _gone(
     name_of: Callable[[SiteId], str],
     hint: str,
 ) -> tuple[str, str]:
-    """What became of the sites that declared ``service`` last, as a sentence after another one, and
-    the next step. ``hint``: the step if there are none."""
+    """A sentence, after another one, about the sites that declared ``service`` last, and the next
+    step. ``hint``: the step if there are none."""
     why = ""
     barred = table.barred.get(service, ())
     gone = [site for site in owners if site in table.deleted]
