@@ -130,21 +130,22 @@ class SiteStatus:
         )
         declared = sorted(router.routing.table.declarations)
         told_of = (
-            removed_services.still_removed(router, name, self._whole.silent) for name in declared
+            removed_services.still_removed(router, name, self._whole.others.silent)
+            for name in declared
         )
         yield from removed_services.notes_of_declared(filter(None, told_of))
 
     def _not_ready(self, *, steady: bool) -> Iterator[PortTargets]:
         if steady:
             return local_targets.not_ready(
-                self._router, _not_known, None, used_by_others=self._whole.used_by_others
+                self._router, _not_known, None, used_by_others=self._whole.others.used
             )
         return local_targets.not_ready(
             self._router,
             self._recent.spilled_to,
             self._now(),
             self._queue_of_all,
-            self._whole.used_by_others,
+            self._whole.others.used,
         )
 
     def _failing(self) -> Iterator[PortFailures]:

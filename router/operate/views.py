@@ -254,7 +254,7 @@ class OperatorView:
         key_of = router.readings.routing_key_of
         return msgspec.structs.replace(
             found,
-            removed=still_removed(router, found.service, self._whole.silent),
+            removed=still_removed(router, found.service, self._whole.others.silent),
             routing_key=key_of(found.service),
             closed=with_keys(closed, key_of),
             hint=hint,
@@ -320,7 +320,7 @@ class OperatorView:
             self.own_status().problems,
             self.rows.rate,
             self.rows.reports,
-            self._whole.used_by_others,
+            self._whole.others.used,
         )
         yield from process_values(self._started, self.resident_bytes())
         if self._whole.workers.all:

@@ -68,9 +68,9 @@ class FollowedRecord:
         ``whole``: the figures of the other workers.
         """
         self.journal.key_of = readings.routing_key_of
-        beside = whole.each_beside if whole.workers.all else None
+        beside = whole.others.each if whole.workers.all else None
         self._episodes = EpisodeNews(
-            network, readings, self.journal, utc, left_out, site_name, beside, whole.shares
+            network, readings, self.journal, utc, left_out, site_name, beside, whole.others.shares
         )
         if whole.workers.all:
             WorkerNews(network, self.journal, whole.workers)

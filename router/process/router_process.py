@@ -251,7 +251,7 @@ class RouterProcess:
     def _join(self) -> None:
         """Connect the parts with each other."""
         router, whole, view, store = self.router, self._whole, self.view, self.store
-        services = router.site_services
+        services, others = router.site_services, whole.others
         if self.workers.all:
             self.network.share_links(self.workers.take_link)
         self._trust.follow_claims(self.tokens.judged)
@@ -261,9 +261,9 @@ class RouterProcess:
             self.record.follow(
                 self.network, router.readings, view.utc, view.left_out, router.site_name, whole
             )
-            services.judge_with(whole)
-            services.clients.count_with(whole.refused_clients_beside)
-            router.questions.count_targets_with(whole.unanswered_target_requests)
+            services.judge_with(others)
+            services.clients.count_with(others.refused_clients)
+            router.questions.count_targets_with(others.unanswered_target_requests)
             services.follow_refusals(lambda: self.record.asked_in_vain)
         else:
             services.leave_judging()

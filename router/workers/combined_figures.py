@@ -32,10 +32,9 @@ from router.workers.lasting_counters import (
 from router.workers.link_uses import with_states, with_uses
 from router.workers.one_worker import WorkerState, of
 from router.workers.other_histories import Kept, OtherHistories, by_port
+from router.workers.other_reports import OtherReports
 from router.workers.recent_port_figures import (
     Phases,
-    PortPart,
-    PortTotals,
     RecentPortFigures,
     TargetPart,
     counts,
@@ -72,6 +71,7 @@ class RouterFigures:
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
+        self.others = OtherReports(workers)
         self._refused: frozenset[str] = frozenset()
         self._own_counters = LastingCounters()
 
@@ -135,7 +135,7 @@ class RouterFigures:
             return own
         key = ServiceKey(own.name, own.port)
         parts = [one.part(key) for one in self.workers.all]
-        whole = with_parts(own, parts, self._answering(key))
+        whole = with_parts(own, parts, self.others.parts(key))
         each = [totals_of(own), *(one.totals(key) for one in self.workers.all)]
         return with_totals(whole, totals_together(each))
 
@@ -154,11 +154,11 @@ class RouterFigures:
 
     def lately(self, own: RecentPortFigures) -> RecentPortFigures:
         """Recent figures of one service port, for the whole router."""
-        return together([own, *self.beside(own.key)])
+        return together([own, *self.others.lately(own.key)])
 
     def rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
         """The state of the whole router against the rate of one service port."""
-        others = [one.rate for one in self.beside(key)]
+        others = [one.rate for one in self.others.lately(key)]
         return of_routers([one for one in (own, *others) if one is not None])
 
     def rates(self, own: _Rates) -> _Rates:
@@ -226,7 +226,7 @@ class RouterFigures:
         return of_all
 
     def _totals(self, key: ServiceKey, own: Totals) -> Totals:
-        latelies = self.beside(key)
+        latelies = self.others.lately(key)
         counted = totals_together([one.totals(key) for one in self.workers.all])
         return msgspec.structs.replace(
             own,
@@ -248,25 +248,6 @@ class RouterFigures:
         """
         found = _counts_by_key([own, *(one.removed for one in self.workers.all)])
         return {key: open_now for key, open_now in found.items() if not is_known(key)}
-
-    def removed_at_silent(
-        self, is_known: Callable[[ServiceKey], bool]
-    ) -> Mapping[ServiceKey, Mapping[int, int]]:
-        """Requests in flight at workers that do not answer, of service ports that are no longer
-        known, by the worker's index."""
-        found: dict[ServiceKey, dict[int, int]] = {}
-        for one in self.workers.all:
-            if not one.silence.is_begun:
-                continue
-            for key, open_now in one.removed.items():
-                if not is_known(key):
-                    found.setdefault(key, {})[one.index] = sum(open_now.values())
-        return found
-
-    @property
-    def silent(self) -> Sequence[int]:
-        """Indexes of workers that do not answer."""
-        return [one.index for one in self.workers.all if one.silence.is_begun]
 
     def with_former(
         self, own: Mapping[ServiceKey, Mapping[str, int]]
@@ -292,7 +273,7 @@ class RouterFigures:
         """
         if not self.workers.all:
             return known
-        return own + sum(one.waiting for one in self.beside(key))
+        return own + sum(one.waiting for one in self.others.lately(key))
 
     def with_queue(self, own: WhyView, configured: int | None, waiting_here: int) -> WhyView:
         """``own`` with the queue of the whole router; ``configured``: places at each worker.
@@ -311,19 +292,6 @@ class RouterFigures:
             for one in own.candidates
         )
         return msgspec.structs.replace(own, queue=whole, candidates=candidates)
-
-    def used_by_others(self, key: ServiceKey) -> Collection[str]:
-        """Ready targets of this site by what further workers report, by address."""
-        return {
-            address
-            for part in self._answering(key)
-            for address, target in part.targets.items()
-            if not target.why_not
-        }
-
-    def _answering(self, key: ServiceKey) -> list[PortPart]:
-        """The parts of workers that answer: a silent one takes no request."""
-        return [one.part(key) for one in self.workers.all if not one.silence.is_begun]
 
     def queue_of_all(self, key: ServiceKey, own: _QueueT, configured: int | None) -> _QueueT:
         """The queue of the whole router, given this worker's ``own``; ``configured``: places at
@@ -346,51 +314,6 @@ class RouterFigures:
         return phases_of_all(
             [own, *(one.phases[key] for one in self.workers.all if key in one.phases)]
         )
-
-    @property
-    def unanswered(self) -> set[ServiceKey]:
-        """Service ports whose requests recently failed at the other workers, or lost their
-        clients."""
-        return {key for one in self.workers.all for key in one.unanswered}
-
-    def totals_beside(self, key: ServiceKey) -> list[PortTotals]:
-        """Counters of one service port at the other workers, over all their lives."""
-        return [one.totals(key) for one in self.workers.all]
-
-    def unanswered_target_requests(self, key: ServiceKey) -> Mapping[str, int]:
-        """Requests at each target here, by address, at workers that died or are silent: another
-        site asks each worker, and these do not answer."""
-        return counts(one.unanswered_target_requests(key) for one in self.workers.all)
-
-    def refused_clients_beside(self) -> list[Mapping[ServiceKey, int]]:
-        """How many clients each other worker has reset since it started, by service port."""
-        return [one.refused_clients for one in self.workers.all]
-
-    def failing_beside(self) -> set[ServiceKey]:
-        """Service ports for which other workers counted answers of 5xx."""
-        return {key for one in self.workers.all for key in one.failing}
-
-    def awaiting_beside(self) -> set[ServiceKey]:
-        """Service ports whose requests await an answer at other workers."""
-        return {key for one in self.workers.all for key in one.awaiting}
-
-    def beside(self, key: ServiceKey) -> list[RecentPortFigures]:
-        """The last reports of the other workers on one service port, if any."""
-        return [one for one in self.each_beside(key) if one is not None]
-
-    def each_beside(self, key: ServiceKey) -> list[RecentPortFigures | None]:
-        """The last report of each other worker on one service port since it started; None: none."""
-        return [one.lately(key) for one in self.workers.all]
-
-    def full_beside(self, key: ServiceKey) -> list[set[str]]:
-        """For each other worker, the addresses of targets here where it has no free slot."""
-        return [one.part(key).full for one in self.workers.all]
-
-    def shares(self, key: ServiceKey) -> list[int | None]:
-        """The slots of one service port at each other worker that answers; None: it has no ready
-        target with a capacity there, or has not reported one yet."""
-        answering = (one for one in self.workers.all if one.pid and not one.silence.is_begun)
-        return [one.share(key) for one in answering]
 
     async def past(
         self,

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from router.model.ids import ServiceKey
-from router.workers.combined_figures import RouterFigures
+from router.workers.other_reports import OtherReports
 from router.workers.recent_port_figures import PortTotals, RecentPortFigures
 from router.workers.worker_messages import (
     FiguresQuestion,
@@ -30,12 +30,13 @@ async def _sent(answer: WorkerAnswer) -> WorkerAnswer:
     return found
 
 
-class OtherWorker(RouterFigures):
+class OtherWorker(OtherReports):
     """A router of two workers; a test says what the second one reports."""
 
     def __init__(self) -> None:
         lead = Lead("", frozenset())
-        super().__init__(Workers(2, (), lambda: lead, Journal().tell, logs_to_file=False))
+        self.workers = Workers(2, (), lambda: lead, Journal().tell, logs_to_file=False)
+        super().__init__(self.workers)
         self._counted: dict[ServiceKey, PortTotals] = {}
 
     def has_counted(self, key: ServiceKey, totals: PortTotals) -> None:

@@ -46,10 +46,10 @@ class FailingTargets:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}
         readings, workers = self._readings, self._others
         errors, breaks = readings.errors(), readings.breaks()
-        beside = set() if workers is None else set(workers.failing_beside())
+        beside = set() if workers is None else set(workers.failing())
         for key in errors.keys() | breaks.keys() | beside:
             own, broken = errors.get(key, {}), breaks.get(key, {})
-            others = () if workers is None else workers.totals_beside(key)
+            others = () if workers is None else workers.totals(key)
             addresses = {*own, *broken}
             for other in others:
                 addresses.update(other.errors, other.breaks)

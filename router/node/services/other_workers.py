@@ -1,5 +1,5 @@
 """Knowledge of the other workers of a router about targets and sites: see
-`workers.combined_figures`."""
+`workers.other_reports`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -51,20 +51,20 @@ class OtherNow(Protocol):
 class OtherWorkers(Protocol):
     """All other workers of this router; there may be none."""
 
-    def totals_beside(self, key: ServiceKey) -> Sequence[OtherTotals]:
+    def totals(self, key: ServiceKey) -> Sequence[OtherTotals]:
         """The totals of each."""
 
-    def each_beside(self, key: ServiceKey) -> Sequence[OtherNow | None]:
+    def each(self, key: ServiceKey) -> Sequence[OtherNow | None]:
         """The present state of each; None: it has nothing under way."""
 
-    def full_beside(self, key: ServiceKey) -> Sequence[Collection[str]]:
+    def full(self, key: ServiceKey) -> Sequence[Collection[str]]:
         """For each, the addresses of targets without a free slot there: also targets without any
         slot there, such as a target with fewer slots than there are workers."""
 
-    def awaiting_beside(self) -> Collection[ServiceKey]:
+    def awaiting(self) -> Collection[ServiceKey]:
         """Service ports with requests that await an answer there."""
 
-    def failing_beside(self) -> Collection[ServiceKey]:
+    def failing(self) -> Collection[ServiceKey]:
         """Service ports whose targets answered 5xx, or broke off, there."""
 
 
@@ -73,7 +73,7 @@ def usual_of_all(
 ) -> UsualTimes | None:
     """The recent request times of one service port at the worker where they were longest, or what
     is assumed until one has ended; None: the port is gone."""
-    told = [one.usual for one in others.each_beside(key) if one is not None] if others else []
+    told = [one.usual for one in others.each(key) if one is not None] if others else []
     known = [one for one in (readings.usual(key), *told) if one is not None]
     if not known:
         response_s = readings.response_s(key)

@@ -101,7 +101,7 @@ class UnansweringSites:
 
     def _answers(self, key: ServiceKey, site: SiteId) -> int:
         own = self._forwarder.readings.answers_elsewhere(key).get(site, 0)
-        totals = () if self._others is None else self._others.totals_beside(key)
+        totals = () if self._others is None else self._others.totals(key)
         return own + sum(one.answers_elsewhere.get(site, 0) for one in totals)
 
     def _is_ready(self, key: ServiceKey, site: str) -> bool:
@@ -119,8 +119,8 @@ class UnansweringSites:
 def _awaited_at(others: OtherWorkers) -> Counter[tuple[ServiceKey, SiteId]]:
     """Requests that sites owe an answer to clients of other workers."""
     awaited: Counter[tuple[ServiceKey, SiteId]] = Counter()
-    for key in others.awaiting_beside():
-        for one in others.each_beside(key):
+    for key in others.awaiting():
+        for one in others.each(key):
             if one is not None:
                 awaited.update({(key, at): n for at, n in one.awaited_elsewhere.items()})
     return awaited

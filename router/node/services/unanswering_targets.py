@@ -60,7 +60,7 @@ class UnansweringTargets:
         case."""
         counts: dict[ServiceKey, dict[str, AnswerCounts]] = {}
         readings, others = self._forwarder.readings.targets, self._others
-        awaiting = set() if others is None else set(others.awaiting_beside())
+        awaiting = set() if others is None else set(others.awaiting())
         for key, address, one in readings.busy(1 if awaiting else TARGET_STUCK_AWAITED):
             counts.setdefault(key, {})[address] = one
         beside = {(key, at) for key in awaiting for at in _awaited_beside(others, key)}
@@ -74,12 +74,12 @@ class UnansweringTargets:
             counts[key] = _owed_when_full(whole) if readings.is_owed_when_full(key) else whole
         if others is not None:
             for key, own in readings.answers():
-                counts[key] = _together(own, others.totals_beside(key))
+                counts[key] = _together(own, others.totals(key))
         return counts
 
 
 def _awaited_beside(others: OtherWorkers | None, key: ServiceKey) -> set[str]:
-    each = () if others is None else others.each_beside(key)
+    each = () if others is None else others.each(key)
     return {address for one in each if one is not None for address in one.awaited}
 
 
@@ -87,8 +87,8 @@ def _with_others(
     own: Mapping[str, AnswerCounts], others: OtherWorkers, key: ServiceKey
 ) -> dict[str, AnswerCounts]:
     """Counts of http targets over all workers: each has its part of the slots."""
-    there = [one for one in others.each_beside(key) if one is not None]
-    totals, full = others.totals_beside(key), others.full_beside(key)
+    there = [one for one in others.each(key) if one is not None]
+    totals, full = others.totals(key), others.full(key)
     return {
         address: AnswerCounts(
             one.answered + sum(other.answered.get(address, 0) for other in totals),

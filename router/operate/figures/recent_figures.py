@@ -151,7 +151,7 @@ class RecentFigures:
 
     def not_answered(self) -> list[ServiceKey]:
         """Service ports whose requests failed, or lost their clients, recently."""
-        beside = self._whole.unanswered & set(self._router.readings.keys)
+        beside = self._whole.others.unanswered & set(self._router.readings.keys)
         return sorted(beside.union(self._recorder.unanswered))
 
     def queued(self) -> Mapping[ServiceKey, int]:
@@ -164,7 +164,7 @@ class RecentFigures:
 
     def removed_at_silent(self) -> Mapping[ServiceKey, Mapping[int, int]]:
         """Requests in flight of removed service ports at workers that do not answer, by worker."""
-        return self._whole.removed_at_silent(self._is_known)
+        return self._whole.others.removed_at_silent(self._is_known)
 
     def _is_known(self, key: ServiceKey) -> bool:
         return self._router.readings.config_of(key) is not None

@@ -66,7 +66,7 @@ class ServiceRows:
             takes=planned.takes if planned is not None else 1.0,
             reserve_for_own=planned.lending.reserve_for_own if planned is not None else 0.0,
             max_share=planned.lending.max_share if planned is not None else 1.0,
-            removed=still_removed(self._router, key.name, self._whole.silent),
+            removed=still_removed(self._router, key.name, self._whole.others.silent),
             affinity=affinity_view(self._router.readings.sessions_of(key)),
             queued=snapshot.queued,
             demand=snapshot.demand,

@@ -23,7 +23,7 @@ def test_an_idle_worker_reports_each_target_of_which_it_has_no_slot() -> None:
         (told,) = reports()
         assert told.targets == targets
         other.reports(told)
-        assert other.full_beside(SERVICE) == [set(targets)]
+        assert other.full(SERVICE) == [set(targets)]
         assert not list(reports()), "nothing is new"
         other.reports()
-        assert other.full_beside(SERVICE) == [set(targets)]
+        assert other.full(SERVICE) == [set(targets)]

@@ -232,10 +232,10 @@ def test_a_silent_worker_has_nothing_open_at_other_sites_which_dropped_its_links
         whole = await whole_of(open_there)
         (silent,) = whole.workers.all
         silent.silence.answered(1.0)
-        assert whole.beside(SHOP) == [open_there]
+        assert whole.others.lately(SHOP) == [open_there]
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             silent.silence.asked()
-        (now,) = whole.beside(SHOP)
+        (now,) = whole.others.lately(SHOP)
         assert now == RecentPortFigures(key=SHOP, change=None, spilled={FAR: 7}, open_now=4)
 
     asyncio.run(shown())
@@ -265,12 +265,12 @@ def test_another_site_is_told_of_what_workers_that_died_or_are_silent_asked_of_t
         whole = await whole_of(told, told)
         dead, silent = whole.workers.all
         silent.silence.answered(1.0)
-        assert not whole.unanswered_target_requests(SHOP), "each answers itself"
+        assert not whole.others.unanswered_target_requests(SHOP), "each answers itself"
         dead.ended({})
-        assert whole.unanswered_target_requests(SHOP) == {address: 3}
+        assert whole.others.unanswered_target_requests(SHOP) == {address: 3}
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             silent.silence.asked()
-        assert whole.unanswered_target_requests(SHOP) == {address: 6}
+        assert whole.others.unanswered_target_requests(SHOP) == {address: 6}
 
     asyncio.run(shown())
 
@@ -310,10 +310,10 @@ def test_targets_that_further_workers_use_are_those_that_they_report_ready() -> 
         whole = await whole_of(RecentPortFigures(key=SHOP, change=None, targets=targets))
         (other,) = whole.workers.all
         other.silence.answered(1.0)
-        assert set(whole.used_by_others(SHOP)) == {"10.0.0.1:80"}
+        assert set(whole.others.used(SHOP)) == {"10.0.0.1:80"}
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             other.silence.asked()
-        assert not whole.used_by_others(SHOP), "a silent worker takes no request"
+        assert not whole.others.used(SHOP), "a silent worker takes no request"
 
     asyncio.run(shown())
 
@@ -466,13 +466,13 @@ def test_a_removed_service_waits_for_the_silent_workers_that_have_some_of_it_und
         hung, answers = whole.workers.all
         for one in (hung, answers):
             one.silence.answered(1.0)
-        assert whole.removed_at_silent(never) == {}
-        assert not whole.silent
+        assert whole.others.removed_at_silent(never) == {}
+        assert not whole.others.silent
         for _ in range(1 + limits.WORKER_MISSED_ASKS):
             hung.silence.asked()
-        assert whole.removed_at_silent(never) == {SHOP: {1: 3}}
-        assert whole.silent == [1]
-        assert whole.removed_at_silent(always) == {}
+        assert whole.others.removed_at_silent(never) == {SHOP: {1: 3}}
+        assert whole.others.silent == [1]
+        assert whole.others.removed_at_silent(always) == {}
 
     asyncio.run(shown())
 
