@@ -42,11 +42,13 @@ def texts() -> dict[str, str]:
 SERVICES: Final = (
     Panel(
         title="Served where",
-        says="Requests a second by the site that served them. Local first, then overflow.",
+        says="Requests a second by the site that served them. Those that no site served: Turned "
+        "away, Failures.",
         queries=[
             (
                 "{{site}}",
-                f"sum by (site) (rate(spillway_requests_total{{{_ONE}}}[$__rate_interval]))",
+                "sum by (site)"
+                f' (rate(spillway_requests_total{{{_ONE},site!=""}}[$__rate_interval]))',
             )
         ],
         unit="reqps",
@@ -160,10 +162,14 @@ SERVICES: Final = (
     ),
     Panel(
         title="Wanted here, and waiting",
-        says="Demand is what an autoscaler goes by: in flight, overflowed, waiting, turned away.",
+        says="Demand is what an autoscaler goes by: in flight, overflowed, waiting, turned away. "
+        "A request that overflowed is demand at both of its sites.",
         queries=[
-            ("{{service}} demand", f"sum by (service) (spillway_demand{{{_ONE}}})"),
-            ("{{service}} waiting", f"sum by (service) (spillway_queue_length{{{_ONE}}})"),
+            (f"{{{{namespace}}}} {{{{service}}}} {name}", f"sum by (namespace, service) ({gauge})")
+            for name, gauge in (
+                ("demand", f"spillway_demand{{{_ONE}}}"),
+                ("waiting", f"spillway_queue_length{{{_ONE}}}"),
+            )
         ],
     ),
     Panel(

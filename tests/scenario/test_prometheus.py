@@ -16,7 +16,7 @@ from tests.scenario.prometheus import SHIPPED, Prometheus, without_credential
 from tests.scenario.waiting import until
 
 PANELS = [
-    (panel["title"], target["expr"])
+    (panel["title"], target["expr"], target["legendFormat"])
     for text in texts().values()
     for panel in json.loads(text)["panels"]
     for target in panel["targets"]
@@ -24,6 +24,8 @@ PANELS = [
 SLOTS = {"near": 2, "far": 8}
 EMPTY = {"Tried again"}
 """Of this burst: nothing fails in it that could be tried again."""
+OF_PODS = {"pod"}
+"""Labels that hosts do not have."""
 WORDS = {"$namespace": ".*", "$service": ".*", "$__rate_interval": "1m"}
 
 
@@ -102,8 +104,8 @@ def test_alerts_wait_for_their_time_and_do_not_cry_at_a_burst(watched: Watched) 
     assert watched.prometheus.alerts("firing") == set()
 
 
-@pytest.mark.parametrize(("title", "expr"), PANELS)
-def test_a_panel_can_be_drawn(watched: Watched, title: str, expr: str) -> None:
+@pytest.mark.parametrize(("title", "expr", "legend"), PANELS)
+def test_a_panel_can_be_drawn(watched: Watched, title: str, expr: str, legend: str) -> None:
     for word, meaning in WORDS.items():
         expr = expr.replace(word, meaning)
     assert not re.search(r"\$", expr)
@@ -111,6 +113,19 @@ def test_a_panel_can_be_drawn(watched: Watched, title: str, expr: str) -> None:
         assert watched.prometheus.query(expr) == {}
     else:
         until(lambda: watched.prometheus.query(expr), f"{title} has something to show")
+        names = set(re.findall(r"{{(\w+)}}", legend)) - OF_PODS
+        for labels in watched.prometheus.query(expr):
+            assert names <= dict(labels).keys(), f"{title} has a series without a name"
+
+
+def test_a_request_that_overflowed_is_not_two_requests_of_one_series(watched: Watched) -> None:
+    """It is demand at both sites, so `All` namespaces must not add them up."""
+    exprs = [expr for title, expr, _ in PANELS if title == "Wanted here, and waiting"]
+    for expr in exprs:
+        for word, meaning in WORDS.items():
+            expr = expr.replace(word, meaning)
+        places = {dict(labels)["namespace"] for labels in watched.prometheus.query(expr)}
+        assert places == SLOTS.keys()
 
 
 def test_the_shipped_configuration_scrapes_a_site_on_a_host(net: Network, tmp_path: Path) -> None:
