@@ -14,7 +14,7 @@ POLL_S: Final = 0.1
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 _SHOWN: Final = (
     *("LoadState", "ActiveState", "SubState", "Result", "ExecMainStatus"),
-    *("InvocationID", "NeedDaemonReload"),
+    *("InvocationID", "NeedDaemonReload", "NRestarts"),
 )
 
 

@@ -124,9 +124,21 @@ class SystemdRuntime(Runtime):
         fields: dict[str, Any] = {"runtime": "systemd", "unit": self.unit, "scope": self.scope}
         fields["enabled"] = self._manager_says("is-enabled") == "enabled"
         fields["state"] = self._manager_says("is-active") or "unknown"
+        if restarts := self._failed_restarts():
+            fields["error"] = f"not ready after {restarts}: {self.log_hint()}"
         if self.scope == "user":
             fields["lingering"] = self._manager.lingers()
         return fields
+
+    def _failed_restarts(self) -> str:
+        """How often systemd started it again since an order, if it is still not ready; else ""."""
+        try:
+            state = self._unit.state()
+        except Failure:
+            return ""
+        if state["ActiveState"] != "activating" or state["NRestarts"] in ("", "0"):
+            return ""
+        return output.count(int(state["NRestarts"]), "restart")
 
     def findings(self) -> list[ConfigError]:
         """Obstacles to running the router, or to its start after a reboot."""

@@ -153,6 +153,20 @@ def test_without_a_journal_the_exit_code_says_what_it_was(
     assert "identity key could not be handed over" in here("start").stderr
 
 
+@pytest.mark.parametrize(
+    ("restarts", "said"),
+    [("3", f"not ready after 3 restarts: journalctl --user -u {UNIT}"), ("0", None)],
+)
+def test_it_is_told_that_a_unit_is_started_again_and_again(
+    here: CommandLine, played: FakeSystemd, restarts: str, said: str | None
+) -> None:
+    """`status` said only "stopped" and "activating", while each start failed for hours."""
+    starting = {"ActiveState": "activating", "SubState": "start", "NRestarts": restarts}
+    played.set(after_start=starting)
+    here("--timeout", "0.2", "start")
+    assert runtime(here).describe().get("error") == said
+
+
 def test_start_gives_up_in_time(here: CommandLine, played: FakeSystemd) -> None:
     played.set(after_start={"ActiveState": "activating", "SubState": "start"})
     assert here("--timeout", "0.2", "start").exit_code == Exit.TIMED_OUT
