@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from router.model import limits
+from router.model.lock_text import LOCK_TEXT_BYTES_MAX, process_in
 from router.process.memory import memory_limit
 
 _COUNT_FILE = "count"
@@ -66,10 +67,9 @@ def _end_holder(lock: Path) -> None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                pid = file.read().strip()
-                if pid.isdecimal():
+                if (process_id := process_in(file.read(LOCK_TEXT_BYTES_MAX))) is not None:
                     with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(pid), signal.SIGKILL)
+                        os.kill(process_id, signal.SIGKILL)
                 time.sleep(limits.WORKER_LOOK_S)
             else:
                 return

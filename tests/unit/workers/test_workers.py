@@ -393,11 +393,9 @@ def test_workers_of_another_number_are_ended_and_of_the_same_left(tmp_path: Path
     end_previous_workers(tmp_path, 2)
     one = tmp_path / "workers" / "1"
     one.mkdir()
-    lock = one / "lock"
     program = (
-        "import fcntl, os, sys, time\n"
-        f"file = open({str(lock)!r}, 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
-        "file.write(str(os.getpid())); file.flush(); print(flush=True); time.sleep(60)\n"
+        "import time; from pathlib import Path; from router.process.startup import site_lock\n"
+        f"with site_lock(Path({str(one / 'lock')!r})): print(flush=True); time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as left:
         assert left.stdout is not None
