@@ -51,7 +51,8 @@ class InForceWriter(ErrorSource):
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            await woken(self._poked, None if self._is_settled else limits.TRUST_OPEN_S)
+            is_over = self._is_settled and not self.errors
+            await woken(self._poked, None if is_over else limits.TRUST_OPEN_S)
             self._poked.clear()
             await self.step()
             self._tell(self.errors)

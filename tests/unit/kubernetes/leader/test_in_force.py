@@ -320,6 +320,25 @@ def test_a_refused_write_is_reported_and_tried_again(refusal: ApiError, codes: s
     run(story())
 
 
+@pytest.mark.parametrize("later_s", range(8))
+def test_no_refusal_is_reported_of_a_secret_that_is_not_wanted_any_more(later_s: int) -> None:
+    """The object may be right again between two tries, or within the pause after one."""
+
+    async def story() -> None:
+        cluster = Namespace(SITE, marked())
+        cluster.refusal = QUOTA
+        async with router(cluster) as one:
+            cluster.put(WRONG)
+            await settled()
+            await asyncio.sleep(later_s)
+            assert "SW0443" in one.told.codes()
+            cluster.put(RIGHT)
+            await settled()
+            assert not {"SW0418", "SW0443"} & set(one.told.codes())
+
+    run(story())
+
+
 def test_what_the_secret_has_no_room_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         monkeypatch.setattr(limits, "IN_FORCE_BYTES_MAX", 10)
