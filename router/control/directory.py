@@ -59,7 +59,8 @@ class ConfigDirectory:
         self._trouble: ConfigError | None = None
         # The error for files beyond the bound.
         self._left_out: ConfigError | None = None
-        # Until there is a state: documents in force before the restart; why they are unknown.
+        # Until there is a state: documents in force before the restart. Until all documents are
+        # right: why those are unknown.
         self._before, self._forgot = _stored(site_dir / in_force.FILE)
         self._poked = threading.Event()
         # A canceled `watch` lets its thread finish.
@@ -216,6 +217,8 @@ class ConfigDirectory:
         self._before = {}
         self.documents = tuple(documents)
         own = self._acceptance.errors()
+        if self._last is not None and not (own or across or remaining):
+            self._forgot = None
         others = (self._trouble, self._left_out, self._forgot)
         own += [error for error in others if error is not None]
         kept = {

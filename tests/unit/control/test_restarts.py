@@ -137,6 +137,16 @@ def test_a_damaged_file_is_reported_and_its_documents_count_as_nothing(
     assert (found.source, found.code) == ("in-force.json", "SW0110")
 
 
+def test_a_damaged_file_is_reported_until_the_documents_are_right(site_dir: Path) -> None:
+    edited_wrong(site_dir)
+    (site_dir / in_force.FILE).write_bytes(b"{")
+    directory = started(site_dir)
+    put(site_dir, "b.yaml", service("b", 2))
+    assert sorted(codes(changed(directory))) == ["SW0101", "SW0110"]
+    put(site_dir, "a.yaml", service("a", 3))
+    assert codes(changed(directory)) == []
+
+
 def test_a_directory_in_the_place_of_the_file_is_reported(site_dir: Path) -> None:
     (site_dir / in_force.FILE).mkdir()
     assert codes(started(site_dir).load()) == ["SW0110"]
