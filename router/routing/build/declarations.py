@@ -36,9 +36,11 @@ def declarations_of(
     now: float,
     deleted: Collection[SiteId],
 ) -> ToldDeclarations:
-    """``deleted`` sites have withdrawn their declarations. A lost router does not count where
-    another one of its site is reached: all routers of a site declare the same, and the lost one's
-    knowledge is older.
+    """``deleted`` sites have withdrawn their declarations.
+
+    Exports of a lost router do not count where another one of its site is reached: all routers of a
+    namespace read the same objects, and the lost one's knowledge is older. Routers of a site on
+    hosts have separate documents.
     """
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
@@ -53,12 +55,13 @@ def declarations_of(
     for origin in others:
         if origin.node not in kept or origin.node.site in deleted:
             continue
-        if origin.node not in routes and origin.node.site in present:
-            continue
         party = Party(origin.node.site, names[origin.node.site])
         cost = routes[origin.node].cost if origin.node in routes else None
         version = versions[origin.node]
+        is_replaced = origin.node not in routes and origin.node.site in present
         for declaration in origin.declarations:
+            if is_replaced and declaration.export is not None:
+                continue
             if not view.may_declare(party.site, declaration.name):
                 continue
             if owners.is_old(declaration, origin.node, version):

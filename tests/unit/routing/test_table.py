@@ -1,11 +1,15 @@
 """The route table as several sites see it: sites, names, candidates, declarations."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from router.model.ids import ServiceKey
 from router.model.limits import SERVICE_SYNC_TTL_S
+from router.model.messages.adverts import Declaration
+from router.model.messages.exports import ExportedPort, ExportTerms
 from router.model.specs import ServiceProtocol
 from router.routing.events import TableChanged
 from tests.unit.routing.fakes import FakeIdentity, SameSiteIdentity, advert, declare
@@ -197,25 +201,53 @@ def test_an_unreachable_declarer_is_believed_for_the_ttl_and_not_longer() -> Non
     assert "x" not in network.table("west").declarations
 
 
-def test_a_lost_router_declares_nothing_that_its_successor_does_not() -> None:
+def test_a_lost_router_exports_nothing_that_its_successor_does_not() -> None:
     """A ServiceImport named an export for minutes after it was deleted, if the router of the
     exporting namespace had been replaced just before."""
-    network = Network(["west", "old", "new"])
-    network.identities["new"] = SameSiteIdentity(network.identities["old"], "88" * 8)
-    network.cores["new"] = network.make_core("new")
-    network.serve("old", [declare("x"), declare("y")])
-    network.connect("west", "old")
-    network.run(1.0)
-    network.cut("west", "old")
+    exports = [exported("x"), exported("y")]
+    network = with_two_routers_of_one_site(exports, [])
+    network.cut("west", "one")
     network.run(1.0)
     assert set(network.table("west").declarations) == {"x", "y"}
-    network.serve("new", [declare("x"), declare("y")])
-    network.connect("west", "new")
+    network.serve("two", exports)
+    network.connect("west", "two")
     network.run(1.0)
     assert set(network.table("west").declarations) == {"x", "y"}
-    network.serve("new", [declare("x")])
+    network.serve("two", exports[:1])
     network.run(0.2)
     assert set(network.table("west").declarations) == {"x"}
+
+
+def test_a_lost_router_of_a_host_site_declares_its_own_documents_for_the_ttl() -> None:
+    """They are separate: the service that it alone declares must not go with each restart of it."""
+    network = with_two_routers_of_one_site([declare("x"), declare("y")], [declare("x")])
+    network.connect("west", "two")
+    network.connect("one", "two")
+    network.run(1.0)
+    network.cut("west", "one")
+    network.cut("one", "two")
+    network.run(1.0)
+    for name in ("west", "two"):
+        assert set(network.table(name).declarations) == {"x", "y"}
+    network.run(SERVICE_SYNC_TTL_S)
+    assert set(network.table("west").declarations) == {"x"}
+
+
+def with_two_routers_of_one_site(one: Sequence[Declaration], two: Sequence[Declaration]) -> Network:
+    """Router "one" is linked to "west", router "two" to none yet."""
+    network = Network(["west", "one", "two"])
+    network.identities["two"] = SameSiteIdentity(network.identities["one"], "88" * 8)
+    network.cores["two"] = network.make_core("two")
+    network.serve("one", one)
+    network.serve("two", two)
+    network.connect("west", "one")
+    network.run(1.0)
+    return network
+
+
+def exported(name: str) -> Declaration:
+    terms = ExportTerms(namespace="shop", service=name, ports=(ExportedPort(port=80),))
+    return msgspec.structs.replace(declare(name), export=terms)
 
 
 def test_a_router_that_was_busy_at_the_end_of_the_ttl_makes_up_for_it_afterwards() -> None:
