@@ -44,4 +44,4 @@ class RunFolder:
             folder.mkdir(mode=0o700, exist_ok=True)
         self._lock.renew()
         self._reopen()
-        log.warning("the folder of the lock and the log was removed and is made again")
+        log.warning("the lock in %s, or all of the folder, was removed and is made again", folder)
