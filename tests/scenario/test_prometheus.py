@@ -121,6 +121,7 @@ def test_a_panel_can_be_drawn(watched: Watched, title: str, expr: str, legend: s
 def test_a_request_that_overflowed_is_not_two_requests_of_one_series(watched: Watched) -> None:
     """It is demand at both sites, so `All` namespaces must not add them up."""
     exprs = [expr for title, expr, _ in PANELS if title == "Wanted here, and waiting"]
+    assert exprs
     for expr in exprs:
         for word, meaning in WORDS.items():
             expr = expr.replace(word, meaning)
