@@ -4,7 +4,8 @@ Pure: takes text, returns values or `ConfigError`s. Both the router (`control`) 
 and write documents through this room, so there is only one grammar.
 
 `text.read` and `text.write` are the two directions, `schema` is the single table of fields behind
-them, `wanted.resolve` joins the documents of a site and checks them against each other.
+them, `wanted.resolve` joins the documents of a site and checks them against each other, `in_force`
+is the form in which documents outlive a restart beside a text that became wrong.
 
 Error codes: SW0101 field, SW0102 YAML syntax, SW0103 refused YAML feature, SW0104 capacity kind,
 SW0105 policy, SW0106 duplicate document, SW0107 documents that contradict, SW0108 own address,
