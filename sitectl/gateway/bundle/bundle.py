@@ -243,7 +243,7 @@ def _container(made: DirectorySite, bundle: Bundle) -> Container:
     spec = RuntimeSpec(
         kind="podman", name=bundle.unit, image=bundle.image, pull_policy=bundle.pull_policy
     )
-    return planned(made, spec, "podman", user="0:0", keep_id=False, limits=True, timers=True)
+    return planned(made, spec, user="0:0", keep_id=False, limits=True, timers=True)
 
 
 def _files(

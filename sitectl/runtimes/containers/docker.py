@@ -23,7 +23,6 @@ class DockerRuntime(ContainerRuntime):
         return planned(
             self.site,
             self.spec,
-            self.engine,
             user="0:0" if self._is_rootless else self.state_owner(),
             keep_id=False,
             limits=True,

@@ -4,9 +4,11 @@ import hashlib
 import os
 from typing import Final
 
+from router.control import ConfigDirectory
 from router.documents import listening_addresses
 from router.documents.wanted import Listening, Wanted
 from router.model.addresses import join
+from router.model.errors import ConfigError
 from sitectl.base.failure import usage
 from sitectl.runtimes.containers.words import MOUNTABLE, STOP_MARGIN_S, Container, Engine, run_words
 from sitectl.runtimes.image import chosen_image
@@ -33,7 +35,6 @@ def image_of(spec: RuntimeSpec) -> str:
 def planned(
     site: DirectorySite,
     spec: RuntimeSpec,
-    engine: Engine,
     *,
     user: str,
     keep_id: bool,
@@ -49,7 +50,7 @@ def planned(
             code="SW0613",
         )
     require_words(site, spec)
-    wanted = site.wanted()
+    wanted = _wanted(site)
     places = listening_addresses(wanted.site, wanted.services, wanted.listeners)
     own_network = spec.network != HOST_NETWORK
     return Container(
@@ -69,6 +70,14 @@ def planned(
         workers=_workers(wanted.site.workers),
         stop_s=round(wanted.site.drain_grace_s) + STOP_MARGIN_S,
     )
+
+
+def _wanted(site: DirectorySite) -> Wanted:
+    """As a router that starts reads it: documents in force count in place of wrong files."""
+    try:
+        return ConfigDirectory(site.directory).load().wanted
+    except ConfigError:
+        return site.wanted()  # A Failure that has every error.
 
 
 def _workers(stated: int | str) -> int:

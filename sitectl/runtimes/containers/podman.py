@@ -71,7 +71,6 @@ class PodmanRuntime(ContainerRuntime):
         return planned(
             self.site,
             self.spec,
-            self.engine,
             user=self.state_owner() if self.host.is_root else f"{self.host.uid}:{os.getegid()}",
             keep_id=not self.host.is_root,
             limits=self.host.is_root or (self.host.unified and self.host.manager),
