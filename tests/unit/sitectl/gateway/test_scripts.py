@@ -91,9 +91,7 @@ def test_a_launched_gateway_is_the_site_that_sitectl_would_run_in_the_same_words
         status = host.directory.stat()
         assert status.st_uid != 0
         user = f"{status.st_uid}:{status.st_gid}"
-    wanted = planned(
-        site, read_spec(site), "podman", user=user, keep_id=not root, limits=root, timers=False
-    )
+    wanted = planned(site, read_spec(site), user=user, keep_id=not root, limits=root, timers=False)
     assert host.words() == direct_words(wanted, "podman", digest(wanted, "podman"))
 
 
@@ -337,7 +335,7 @@ def test_systemd_runs_it_where_it_runs_by_the_unit_that_sitectl_would_write(user
     own = host.user if host.user is not None else os.geteuid()
     group = host.user if host.user is not None else os.getegid()
     wanted = planned(
-        *(site, read_spec(site), "podman"),
+        *(site, read_spec(site)),
         user=f"{own}:{group}",
         keep_id=True,
         limits=unified,
