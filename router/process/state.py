@@ -234,21 +234,18 @@ class FileKeeper:
 
     def _save(self, path: Path | None = None) -> None:
         self._unwritten.add(path or self._path)
-        try:
-            for one in tuple(self._unwritten):
+        before, self.trouble = self.trouble, ""
+        for one in sorted(self._unwritten):
+            try:
                 if (kept := self._kept(one)) is None:
                     one.unlink(missing_ok=True)
                 else:
                     write_secret(one, msgspec.json.format(msgspec.json.encode(kept)))
                 self._unwritten.discard(one)
-        except OSError as error:
-            before, self.trouble = self.trouble, f"{one}: {error.strerror}"
-            if not before:
-                self._troubled(self.trouble)
-        else:
-            before, self.trouble = self.trouble, ""
-            if before:
-                self._troubled("")
+            except OSError as error:  # The others may be writable.
+                self.trouble = self.trouble or f"{one}: {error.strerror}"
+        if bool(before) != bool(self.trouble):
+            self._troubled(self.trouble)
 
     def retry(self) -> None:
         """Write the changes that could not be written.

@@ -56,6 +56,16 @@ def test_what_counts_in_place_of_a_wrong_document_is_written_once_the_disk_takes
     assert in_force.decode(path.read_bytes()).keys() == {"shop.yaml"}
 
 
+def test_one_file_that_cannot_be_written_keeps_no_other_one_from_it(tmp_path: Path) -> None:
+    keeper = FileKeeper(tmp_path / "state.json")
+    (tmp_path / in_force.FILE).mkdir()
+    keeper.keep_in_force({"shop.yaml": InForce("digest", ())})
+    before = (tmp_path / "state.json").read_bytes()
+    keeper.keep_epoch(2**40)
+    assert (tmp_path / "state.json").read_bytes() != before
+    assert in_force.FILE in keeper.trouble
+
+
 def test_a_disk_without_room_is_told_before_anything_is_to_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
