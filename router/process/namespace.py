@@ -214,7 +214,7 @@ class NamespaceStore:
 
     def fails(self, error: Exception) -> None:
         """The router ends by ``error``."""
-        self._failure = str(error)
+        self._failure = str(error) or type(error).__name__
 
     async def _watch_rights(self) -> None:
         """Learn the optional write permissions; if unknown, they stay as they were."""
