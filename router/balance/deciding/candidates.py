@@ -320,8 +320,8 @@ class Candidate(ABC):
         return ()
 
     def age_s(self, now: float) -> float:
-        """The age of the oldest report in the figures; infinite: none yet. Figures of this router
-        alone are exact, so 0."""
+        """The age of the oldest report in the figures; infinite: another site has sent none yet.
+        0: they are this router's own."""
         if self.heard_at is None:
             return 0.0 if self.local else inf
         return max(0.0, now - self.heard_at)
