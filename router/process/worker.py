@@ -249,7 +249,8 @@ class _Lead:
             self._say(WorkerCut(under_way))
 
     def _say(self, message: FromWorker) -> None:
-        self._writer.write(words(message))
+        if not self._writer.is_closing():  # The first worker may be gone.
+            self._writer.write(words(message))
 
 
 if __name__ == "__main__":

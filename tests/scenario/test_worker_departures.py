@@ -65,3 +65,20 @@ def test_a_second_order_ends_what_a_worker_has(west: Site) -> None:
     with pytest.raises(ConnectionResetError):
         client.sock.recv(100)
     client.close()
+
+
+def test_a_worker_that_cuts_a_client_after_the_first_one_died_ends_in_order(west: Site) -> None:
+    """It told the first one of the cut, whose connection was closed, and crashed."""
+    other = pid_of(west, 1)
+    (client,) = pinned(west, 1, 1)
+    assert answers(client.sock)
+    log = west.directory / "run" / "workers" / "1" / "router.log"
+    west.kill()
+    until(lambda: '"draining"' in log.read_text("utf-8"), "it drains")
+    stays(lambda: answers(client.sock), "it is served", 1.5)  # It reports its door each second.
+    os.kill(other, signal.SIGTERM)
+    with pytest.raises(ConnectionResetError):
+        client.sock.recv(100)
+    client.close()
+    until(lambda: not is_alive(other), "it has ended")
+    assert '"stopped"' in log.read_text("utf-8")
