@@ -323,6 +323,20 @@ def test_services_that_went_with_the_site_that_declares_them_are_not_to_be_creat
             expect(page.get_by_text("No services yet.")).to_have_count(0)
 
 
+def test_a_service_that_went_is_named_beside_those_that_are_open(
+    chromium: Browser, stage: Stage
+) -> None:
+    """It said that every request is served here."""
+    message = "Connector bank: no site declares the service bank. far is not reached."
+    away = Problem(code="SW0301", message=message, hint="The service is back once far is.")
+    live = pictures.burst()
+    status = msgspec.structs.replace(live.status, problems=(away,))
+    stage.router.live = msgspec.structs.replace(live, status=status)
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("Clients cannot connect to a service.")
+        expect(page.locator(".answer")).to_contain_text(f"{message} Other services: ")
+
+
 def test_a_tcp_service_has_connections_not_requests(chromium: Browser, stage: Stage) -> None:
     def tcp(live: Live) -> Live:
         services = tuple(msgspec.structs.replace(one, protocol="tcp") for one in live.services)

@@ -2,16 +2,17 @@
 import { html } from "./html.js";
 import { Hint } from "./ui.js";
 
-const CLOSED_BY_RULE = "SW0343";
+/** An import rule closes a service; no site that is known here declares one. */
+const CLOSED = ["SW0343", "SW0301"];
 
-/** The problems that name services closed by import rules. @param {any} live */
-export function closedByRules(live) {
-  return live.status.problems.filter((one) => one.code === CLOSED_BY_RULE);
+/** The problems that name services which are closed here. @param {any} live */
+export function closedOnes(live) {
+  return live.status.problems.filter((one) => CLOSED.includes(one.code));
 }
 
-/** The problems that may be why no service is known here: import rules, otherwise all. @param {any} live */
+/** The problems that may be why no service is known here: of closed ones, otherwise all. @param {any} live */
 export function whyNone(live) {
-  const closed = closedByRules(live);
+  const closed = closedOnes(live);
   return closed.length ? closed : live.status.problems;
 }
 

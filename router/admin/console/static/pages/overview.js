@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isDrainedHere, isFull, usedOf } from "../lib/capacity.js";
-import { closedByRules, whyNone, withoutListener } from "../lib/closed.js";
+import { closedOnes, whyNone, withoutListener } from "../lib/closed.js";
 import { sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, count, listedOf, mean, nameOf, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
 import { href } from "../lib/route.js";
@@ -61,16 +61,16 @@ function fullness(services) {
 /** @param {any} live @returns {{text: string, more: string, tone: string}} */
 export function answer(live) {
   const shut = live.status.draining ? [] : withoutListener(live);
-  const rules = live.services.length ? closedByRules(live) : [];
-  if (!shut.length && !rules.length) {
+  const closed = live.services.length ? closedOnes(live) : [];
+  if (!shut.length && !closed.length) {
     const open = ofTheOpen(live);
     return { ...open, more: `${open.more}${notesElsewhere(live)}` };
   }
   const [cause] = [
     ...shut.map((one) => `${nameOf(one)} has no listener here: ${one.listener.error}.`),
-    ...rules.map((one) => one.message),
+    ...closed.map((one) => one.message),
   ];
-  const names = shut.length ? listedOf(shut.map(nameOf), NAMED) : plural(rules.length, "service");
+  const names = shut.length ? listedOf(shut.map(nameOf), NAMED) : (closed.length > 1 ? "some services" : "a service");
   return { text: `Clients cannot connect to ${names}.`, more: `${cause}${ofOthers(live, shut)}`, tone: "bad" };
 }
 

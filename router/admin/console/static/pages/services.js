@@ -3,7 +3,7 @@ import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { inFlightOf, isDrainedHere, usedOf } from "../lib/capacity.js";
 import { CallersCard } from "../lib/calls/callers_card.js";
-import { Closed, closedByRules, whyNone } from "../lib/closed.js";
+import { Closed, closedOnes, whyNone } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, addressOf, count, latency, mean, percent, plural, portName, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
@@ -179,7 +179,7 @@ function Service({ live, route }) {
     return html`<${Card}
       ><${Empty} hint=${html`<a href=${href("services")}>All services</a>`}
         >No service ${route.rest[0]} is known here.<//
-      ><${Closed} problems=${live.services.length ? closedByRules(live) : whyNone(live)} /><//
+      ><${Closed} problems=${live.services.length ? closedOnes(live) : whyNone(live)} /><//
     >`;
   }
   const now = live.now.find((one) => one.service === service.name && one.port === service.port);
