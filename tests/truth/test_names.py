@@ -131,3 +131,28 @@ def test_an_import_rule_names_no_site_that_declares_the_service(net: Stage, watc
     near.ctl("service", "set", "shop", "--import-from", "far,hub")
     near.until_well()
     until(lambda: fetch(*door(near)).site == "far", "far serves again")
+
+
+@on_a_host
+def test_the_site_that_declares_a_service_is_gone(net: Stage, watch: Watch) -> None:
+    """In a namespace its services go at the earliest after 60 s."""
+    near, far = net.watched("near"), net.site("far")
+    far.declare("shop")
+    near.connect("shop", net.http("near"), capacity=50)
+    document = near.directory / "config" / "site-near.yaml"
+    document.write_text(document.read_text().replace("spec:", "spec:\n  serviceSyncSiteTtl: 2s"))
+    net.link(near, far)
+    net.start()
+    net.ready("shop", {"near": 1})
+    surfaces = watch(near)
+    refused = door(near)
+    assert fetch(*refused).site == "near"
+    far.kill()
+    until(
+        lambda: "ConnectionRefused" in fetch(*refused).error,
+        "the kernel refuses clients",
+    )
+    surfaces.show(faults.DECLARER_GONE)
+    far.start()
+    near.until_well()
+    until(lambda: fetch(*door(near)).site == "near", "its service is back")

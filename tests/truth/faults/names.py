@@ -179,4 +179,32 @@ CLOSED_BY_RULE = Fault(
     exits={**EXITS, fault.WHY: 4, fault.WHY_PAST: 4},
     false=("No problems.", "sitectl service create"),
 )
-FAULTS = (PORT_TAKEN, COPY, COPY_KEPT_OUT, SITE_NAME, DECLARED_TWICE, CLOSED_BY_RULE)
+_UNKNOWN = "No site declares the service shop. far, which declared it last, is not reached."
+_GONE = f"Connector shop-0: n{_UNKNOWN[1:]}"
+_BACK = "The service is back once far is. See: sitectl --site near link status"
+DECLARER_GONE = Fault(
+    name="the site that declares a service is gone",
+    clients="of this site are refused by the kernel, also where it has targets",
+    shown={
+        **named("SW0301"),
+        fault.STATUS: f"degraded…0 of 1 link up…SW0301 {_GONE}…{_BACK}",
+        fault.STATUS_JSON: "ready: true, problems: SW0301, SW0675, notes: none",
+        fault.CHECK: f"WARNING  SW0301  {_GONE}",
+        fault.TOP: f"near: ready, 2 problems…{_GONE}…No services.",
+        fault.SERVICE: f"No services.…{_GONE}…{_BACK}",
+        fault.WHY: f"{_UNKNOWN}…{_BACK}",
+        fault.WHY_PAST: f"{_UNKNOWN}…{_BACK}",
+        fault.LINKS: "far   far   outgoing",
+        fault.NETWORK: "far…no",
+        fault.EVENTS: "service-gone…shop",
+        fault.ALERTS: "SpillwayLinkDown, SpillwayProblem, SpillwaySiteUnreachable",
+        fault.OVERVIEW: f"No service is open here.…{_GONE}",
+        fault.TOPOLOGY: "Not reachable: far",
+        fault.SERVICE_PAGE: f"No service shop is known here.…{_GONE}…{_BACK}",
+    },
+    silent=silent("a router serves", fault.HEALTH)
+    | silent("tried on a host, where its services may go soon", *fault.OBJECTS),
+    exits={**EXITS, fault.WHY: 4, fault.WHY_PAST: 4},
+    false=("No problems.", "sitectl service create"),
+)
+FAULTS = (PORT_TAKEN, COPY, COPY_KEPT_OUT, SITE_NAME, DECLARED_TWICE, CLOSED_BY_RULE, DECLARER_GONE)
