@@ -16,7 +16,7 @@ WAITING: Final = ("truth", "kubernetes", "browser", "hostile", "scenario")
 """Rooms of `tests` whose files start processes, those with the longest files first."""
 PER_PROCESSOR: Final = 3.5
 """Test processes: one that waits, for half of its time or more, leaves its processor to others."""
-MEMORY_BYTES: Final = 750 << 20
+MEMORY_BYTES: Final = 900 << 20
 """Of one test process, with its child processes, at most: a database and a browser among them."""
 WAITING_SHARE: Final = 0.85
 """The part of the run in which these begin: some take a minute, and none is to end it alone."""
