@@ -107,7 +107,7 @@ def test_the_rivers_table_has_every_figure_of_the_history(chromium: Browser, sta
         for row, sample in zip(rows, samples, strict=True):
             assert row[1:4] == [shown(value) for value in sample.in_flight]
             assert row[4] == str(sample.capacity)
-            assert row[heads.index("served by no site")] == str(sample.nowhere)
+            assert row[heads.index("served by no site in 5 s")] == str(sample.nowhere)
             assert row[heads.index("Overflows begun")] == shown(sample.overflow)
 
 
@@ -195,6 +195,9 @@ def test_a_capacity_that_is_a_rate_is_drawn_a_second(chromium: Browser, stage: S
         heads, *rows = table_of(page, "river")
         assert rows[0][1] == shown(known.samples[-1].served[0] / 5.0)
         assert rows[0][heads.index("capacity here")] == "80"
+        nowhere = [row[heads.index("served by no site")] for row in rows]
+        assert nowhere == [shown(one.nowhere / 5.0) for one in reversed(samples)]
+        assert "0.6" in nowhere
 
 
 def test_figures_without_those_of_a_worker_that_ended_are_said_to_be(

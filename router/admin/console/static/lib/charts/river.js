@@ -38,8 +38,12 @@ export function layersOf(history, samples, unit, isHere = true) {
   const line = capacity.some((value) => value !== null)
     ? { name: isHere ? "capacity here" : `capacity of ${history.site}`, values: capacity }
     : null;
+  // Beside requests in flight, those that no site served are a count, and its name says so.
   const marks = samples.some((one) => one?.nowhere > 0)
-    ? { name: "served by no site", values: each((one) => one.nowhere) }
+    ? {
+        name: perS ? "served by no site" : `served by no site in ${stepS} s`,
+        values: each((one) => (perS ? one.nowhere / stepS : one.nowhere)),
+      }
     : null;
   return { layers, line, marks };
 }
