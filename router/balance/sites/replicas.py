@@ -188,9 +188,9 @@ class RoutersOfSite(Candidate):
         rates = [one.rate for one in left if one.rate is not None]
         self.rate = None
         if rates and len(rates) == len(left):
-            whole = [one.rate.per_s for one in self.members if one.able and one.rate is not None]
+            able = [one for one in self.members if one.able] or left
             self.rate = RateLoad(
-                sum(whole),
+                sum([one.rate.per_s for one in able if one.rate is not None]),
                 sum([rate.permits for rate in rates]),
                 SENDS_AWAY if self.sends_away else min([rate.state for rate in rates]),
             )

@@ -13,7 +13,7 @@ from router.balance.sites.egresses import OWN_ROUTER
 from router.model import limits
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.messages.adverts import RemoteCandidate
+from router.model.messages.adverts import RateLoad, RemoteCandidate
 from router.model.specs import PolicySpec
 from tests.unit.balance.builders import ToldBalancer
 
@@ -282,6 +282,27 @@ def test_a_site_that_a_rule_leaves_out_is_no_site_that_drains_however_many_route
         (other,) = [one for one in here.balancer.explain(0.0).candidates if one.site == OTHER]
         rows.append((other.verdict, other.reason, other.targets_ready, other.capacity, other.free))
     assert rows == [("excluded", rule, 1, 4, 4), ("excluded", rule, 2, 8, 8)]
+
+
+def test_a_site_that_takes_nothing_has_its_rate_however_many_routers_it_has() -> None:
+    def told(barred: str) -> Here:
+        here = Here(2)
+        routers = [candidate(name, capacity=None, barred=barred) for name in ("7", "8")]
+        here.balancer.set_remotes(routers)
+        for one in routers:
+            rate = RateLoad(8.0, 20)
+            here.balancer.report_load(OTHER, 0, 1, None, 0.0, rate, one.router)
+        return here
+
+    def shown(here: Here) -> tuple[str, RateLoad | None]:
+        (other,) = [one for one in here.balancer.explain(0.0).candidates if one.site == OTHER]
+        return other.verdict, other.rate
+
+    left_out, ejected = told("a rule"), told("")
+    for number in range(limits.EJECT_AFTER):
+        ejected.balancer.ejections.failed(OTHER, None, "reset", number)
+    assert shown(left_out) == ("excluded", RateLoad(16.0, 40))
+    assert shown(ejected) == ("ejected", RateLoad(16.0, 40))
 
 
 def test_a_site_that_is_ejected_has_its_targets_however_many_routers_it_has() -> None:
