@@ -35,7 +35,7 @@ from router.node.news.message_news import MessageNews
 from router.node.news.rebalance_news import tell_of_rebalance
 from router.node.news.site_news import SiteNews
 from router.node.problems import problems
-from router.node.problems.left_out import LeftOut, left_out
+from router.node.problems.left_out import Lack, LeftOut, left_out
 from router.node.problems.left_out import LeftOutFacts as LeftOutFacts
 from router.node.relief import SiteRelief
 from router.node.routing_news import RoutingNews
@@ -425,7 +425,12 @@ class SiteRouter:
         self.questions.target_questions.ask(routers_to_ask(keys, self.routing.table), done)
 
     def left_out(
-        self, key: ServiceKey, explanation: Explanation, *, shows_room: bool = True
+        self,
+        key: ServiceKey,
+        explanation: Explanation,
+        *,
+        shows_room: bool = True,
+        lacks: Lack = "room",
     ) -> LeftOut:
         """Sites that may not serve a service port, by the balancer's present explanation."""
         return left_out(
@@ -437,6 +442,7 @@ class SiteRouter:
                 imports=names_of_patterns(self.given_rules.of(key.name).import_from) or (),
                 heard=lambda there: self._load.last(there, key),
                 shows_room=shows_room,
+                lacks=lacks,
                 removal=self._wanted.service_removals.get(key.name, "") if self._wanted else "",
             )
         )

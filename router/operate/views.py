@@ -21,7 +21,7 @@ from router.model.wording.routing_key_names import with_keys
 from router.net.epoll import EpollNetwork
 from router.node.news.bar_news import bar_views
 from router.node.problems import listener_problems
-from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.problems.left_out import NOTHING, Lack, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.operate.bursts.burst_runs import BurstRunner
@@ -99,10 +99,12 @@ class OperatorView:
         time."""
         return self._status.view(self.links(), ready=self.ready(), steady=steady)
 
-    def left_out(self, key: ServiceKey) -> LeftOut:
+    def left_out(self, key: ServiceKey, lacks: Lack) -> LeftOut:
         """Sites with room that may not serve a service port."""
         explanation = self._router.readings.explain(key, self._network.now())
-        return NOTHING if explanation is None else self._router.left_out(key, explanation)
+        return (
+            NOTHING if explanation is None else self._router.left_out(key, explanation, lacks=lacks)
+        )
 
     def ready(self) -> bool:
         """Whether it serves and does not drain; after the start, only once it listens where clients

@@ -17,7 +17,7 @@ from router.model.events import ENDED_WITHOUT_STOPPING
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.wording.file_trouble import next_step
 from router.net.ports import Network
-from router.node.problems.left_out import LeftOut
+from router.node.problems.left_out import Lack, LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.record import event_file
 from router.operate.record.audit_log import AuditLog
@@ -58,7 +58,7 @@ class FollowedRecord:
         network: Network,
         readings: Readings,
         utc: Callable[[float], str],
-        left_out: Callable[[ServiceKey], LeftOut],
+        left_out: Callable[[ServiceKey, Lack], LeftOut],
         site_name: Callable[[SiteId], str],
         whole: RouterFigures,
     ) -> None:

@@ -19,7 +19,7 @@ def followed(site: SimSite) -> EventLog:
     """The events of what leaves ``site``."""
     log = EventLog()
     journal = Journal(log, lambda number, event: None, datetime.now(UTC).isoformat, lambda: 0.0)
-    EpisodeNews(site.network, site.router.readings, journal, str, lambda key: NOTHING, str)
+    EpisodeNews(site.network, site.router.readings, journal, str, lambda key, lacks: NOTHING, str)
     return log
 
 

@@ -6,7 +6,7 @@ Every surface that says that no site has room says this too. Pure.
 
 import shlex
 from collections.abc import Callable, Container, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -32,12 +32,17 @@ class LeftOut(msgspec.Struct, frozen=True):
 NOTHING: Final = LeftOut()
 
 
+Lack = Literal["room", "target"]
+"""What requests did not find: a site with room, or one with a ready target."""
+
+
 class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``rules`` are this site's, by ids; ``imports`` its import rule as configured.
 
-    ``heard``: the last load report of another router; None: there was none. ``shows_room``: show
-    how much a site would take now, which changes with each request. ``removal``: the command that
-    removes this site's declaration where `service delete` refuses to.
+    ``lacks``: for want of a ready target, no rule is to blame that lets in the nearest site with
+    one. ``heard``: the last load report of another router; None: there was none. ``shows_room``:
+    show how much a site would take now, which changes with each request. ``removal``: the command
+    that removes this site's declaration where `service delete` refuses to.
     """
 
     key: ServiceKey
@@ -48,6 +53,7 @@ class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
     heard: Callable[[RouterId], LoadReport | None] = lambda router: None
     shows_room: bool = True
     removal: str = ""
+    lacks: Lack = "room"
 
     def shown(self, name: str, free: int | None) -> str:
         """``far (50 free)``. ``free`` None: no capacity is configured there."""
@@ -209,7 +215,7 @@ def _free(candidate: RemoteCandidate, heard: LoadReport | None) -> int | None:
 
 def _by_policy(facts: LeftOutFacts) -> Iterator[LeftOut]:
     """Sites that are on standby under `failover`."""
-    if facts.explanation.policy != "failover":
+    if facts.explanation.policy != "failover" or facts.lacks == "target":
         return
     sites = {one.site for one in facts.explanation.candidates}
     found = list(_with_room(facts, sites, "dearer"))
@@ -225,7 +231,7 @@ def _by_isolation(facts: LeftOutFacts) -> Iterator[LeftOut]:
     table, service = facts.table, facts.key.name
     declared = table.declarations.get(service)
     isolation = "none" if declared is None else declared.declaration.spec.policy.isolation
-    if isolation == "none":
+    if isolation == "none" or (isolation == "nearest" and facts.lacks == "target"):
         return
     offered = table.candidates.get(facts.key, ())
     found = list(_with_room(facts, {one.site for one in offered if not one.unused}))

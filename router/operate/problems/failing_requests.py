@@ -98,15 +98,16 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
 class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     """Findings on a service port for which no site has room.
 
-    ``used_up``: rates that are exhausted, in a sentence; ``raise_them``: how to raise them, with
-    the command for this site. ``reserved``: slots that others do not get, likewise. ``take_all``:
-    the commands that end an operator's drain of this site. ``wants_targets``: some sites are full
-    of requests. ``away``: sites that recently offered the service and are out of reach.
-    ``draining``: sites that take nothing new, ``ejected``: those where requests fail, ``refusing``:
-    those whose router is short of memory. ``is_over``: a request would find room now, which does
-    not mean that the next ones will: a slot is free for a moment also while many are turned away.
-    ``may_wait``: the service has a queue. ``declared_at``: the site that alone may change that;
-    empty: this one.
+    ``left_out``: rules that leave out sites with room; ``without_targets``: those that can be why
+    requests found no ready target. ``used_up``: rates that are exhausted, in a sentence;
+    ``raise_them``: how to raise them, with the command for this site. ``reserved``: slots that
+    others do not get, likewise. ``take_all``: the commands that end an operator's drain of this
+    site. ``wants_targets``: some sites are full of requests. ``away``: sites that recently offered
+    the service and are out of reach. ``draining``: sites that take nothing new, ``ejected``: those
+    where requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a request
+    would find room now, which does not mean that the next ones will: a slot is free for a moment
+    also while many are turned away. ``may_wait``: the service has a queue. ``declared_at``: the
+    site that alone may change that; empty: this one.
     """
 
     away: Sequence[str] = ()
@@ -114,6 +115,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     ejected: Sequence[str] = ()
     refusing: Sequence[str] = ()
     left_out: LeftOut = NOTHING
+    without_targets: LeftOut = NOTHING
     used_up: str = ""
     reserved: str = ""
     raise_them: str = ""
@@ -188,6 +190,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         ejected=ejected(explanation),
         refusing=refused_by,
         left_out=router.left_out(key, explanation),
+        without_targets=router.left_out(key, explanation, lacks="target"),
         used_up=used_up_rates(serving),
         reserved=kept_from_others(serving),
         take_all=planned.way_back if planned is not None and not planned.takes else "",
@@ -282,7 +285,7 @@ def problems_of(
         if first == FULL:
             problems.append(_full(one, no_room_of(one.key)))
         else:
-            left_out = no_room_of(one.key).left_out if first == NO_ROUTE else NOTHING
+            left_out = no_room_of(one.key).without_targets if first == NO_ROUTE else NOTHING
             problems.append(_fails(one, left_out))
     return problems
 

@@ -19,8 +19,13 @@ from router.model.ticks import next_tick
 from router.model.wording.plural import counted
 from router.model.wording.traffic import REQUEST, noun_of
 from router.net.ports import Network
-from router.node.problems.left_out import NOTHING, LeftOut
-from router.operate.problems.failing_requests import WORDS, ejected_sites, used_up_rates
+from router.node.problems.left_out import NOTHING, Lack, LeftOut
+from router.operate.problems.failing_requests import (
+    NO_TARGET,
+    WORDS,
+    ejected_sites,
+    used_up_rates,
+)
 from router.operate.problems.unserved_requests import UnservedRequests
 from router.operate.record.journal import Journal
 from router.service.figures import SpillCount
@@ -83,7 +88,7 @@ class EpisodeNews:
         readings: Readings,
         journal: Journal,
         utc: Callable[[float], str],
-        left_out: Callable[[ServiceKey], LeftOut],
+        left_out: Callable[[ServiceKey, Lack], LeftOut],
         site_name: Callable[[SiteId], str],
         beside: Callable[[ServiceKey], Sequence[RecentPortFigures | None]] | None = None,
         shares: Callable[[ServiceKey], Sequence[int | None]] = lambda key: (),
@@ -268,7 +273,8 @@ class EpisodeNews:
             serves_here=self._readings.targets.local(one.key).ready > 0 or spill.in_flight_max > 0,
             unit=self._unit(one.key),
         )
-        left = NOTHING if is_end else self._left_out(one.key)
+        lacks: Lack = "target" if spill.to.keys() <= set(NO_TARGET) else "room"
+        left = NOTHING if is_end else self._left_out(one.key, lacks)
         others = () if is_end else (self._used_up(one.key), ejected_sites(self._seen(one.key)))
         self._journal.episode(
             severity,

@@ -258,20 +258,36 @@ def test_under_failover_the_site_that_stands_by_is_named() -> None:
     assert found.let_in == "Let far in: sitectl service set shop --policy fill"
 
 
-@pytest.mark.parametrize("isolation", ["strict", "nearest"])
-def test_under_isolation_sites_with_room_are_named(isolation: Isolation) -> None:
+def test_a_site_that_stands_by_is_no_reason_why_no_ready_target_was_found() -> None:
+    rows = (row("near", "chosen"), row("far", "dearer"))
+    assert left_out(facts(*rows, policy="failover", lacks="target")) == LeftOut()
+
+
+def test_isolation_to_the_nearest_site_is_no_reason_why_no_ready_target_was_found() -> None:
+    rows = (row("near", "full"), row("far"))
+    assert left_out(facts(*rows, table=isolated("nearest"), lacks="target")) == LeftOut()
+    strict = left_out(facts(*rows, table=isolated("strict"), lacks="target"))
+    assert strict.why == "Isolation strict leaves out far (10 free)."
+
+
+def isolated(isolation: Isolation) -> RouteTable:
+    """``near`` declares the service; ``far`` offers it, and ``hub`` is barred by another rule."""
     spec = ServiceSpec(ports=(8080,), policy=PolicySpec(isolation=isolation))
     declaration = Declaration(name="shop", spec=spec, declared_at_s=0.0)
     declared = Declared(declaration=declaration, site=NEAR, reachable=True, conflicts=())
-    known = msgspec.structs.replace(
-        table((offer("far"), *barred("hub"))), declarations={"shop": declared}
-    )
+    offers = (offer("far"), *barred("hub"))
+    return msgspec.structs.replace(table(offers), declarations={"shop": declared})
+
+
+@pytest.mark.parametrize("isolation", ["strict", "nearest"])
+def test_under_isolation_sites_with_room_are_named(isolation: Isolation) -> None:
+    known = isolated(isolation)
     found = left_out(facts(row("near", "full"), row("far"), table=known))
     assert found == LeftOut(
         f"Isolation {isolation} leaves out far (10 free).",
         "Let far in: sitectl service set shop --isolation none",
     )
-    elsewhere = {"shop": msgspec.structs.replace(declared, site=site_id("hub"))}
+    elsewhere = {"shop": msgspec.structs.replace(known.declarations["shop"], site=site_id("hub"))}
     known_elsewhere = msgspec.structs.replace(known, declarations=elsewhere)
     found = left_out(facts(row("near", "full"), row("far"), table=known_elsewhere))
     assert found.let_in == "At hub: sitectl service set shop --isolation none"

@@ -53,7 +53,7 @@ class Drained:
             self.counted,  # type: ignore[arg-type]  # It has all that the readings have.
             journal,
             str,
-            lambda key: NOTHING,
+            lambda key, lacks: NOTHING,
             str,
         )
         self.world.run(2 + SHARE_S)

@@ -49,7 +49,7 @@ def reported(
         counted,  # type: ignore[arg-type]  # It has all that the readings have.
         Journal(events, lambda number, event: None, datetime.now(UTC).isoformat, lambda: 0.0),
         str,
-        lambda key: NOTHING,
+        lambda key, lacks: NOTHING,
         str,
         lambda key: [None] * len(shares),
         lambda key: shares,

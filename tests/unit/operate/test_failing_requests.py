@@ -157,12 +157,15 @@ def test_the_rule_that_leaves_out_the_only_sites_with_targets_is_named_too() -> 
     command = "Let far in: sitectl service set shop --isolation none"
     left = LeftOut("Isolation strict leaves out far (50 free).", command)
     found = PortFailures(key=SHOP, lately=lately(200, no_route=120))
-    (one,) = problems_of([found], lambda key: NoRoom(left_out=left))
+    (one,) = problems_of([found], lambda key: NoRoom(left_out=OF_ROOM, without_targets=left))
     assert one.message.endswith("and may serve them. Isolation strict leaves out far (50 free).")
     see = "See what came of the last requests: sitectl why shop:8080 --last 20"
     assert one.hint == f"{command}. {see}"
     (other,) = problems_of([replace(found, lately=lately(200, answered=9, no_route=2))], none_asked)
     assert (other.code, other.hint) == ("SW0338", see)
+
+
+OF_ROOM = LeftOut("Policy failover leaves out far (50 free).", "Let far in")
 
 
 def none_asked(key: ServiceKey) -> NoRoom:
