@@ -159,13 +159,15 @@ def _remembered(
                 broken=broken,
             )
         ]
+    reason = reason or _unbroken(route)
+    by = table.bar_names(route.site) if route.site in table.put_out else ()
     return NetworkWay(
         site=route.site,
         name=route.name,
         hops=tuple(hops),
         path_cost=None,
         paths=0,
-        reason=reason or _unbroken(route),
+        reason=f"barred by {', '.join(by)}, and {reason}" if by else reason,
     )
 
 

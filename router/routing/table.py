@@ -88,6 +88,10 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         """The sites that bar this one: those that revoked its access refuse its requests."""
         return frozenset(row.by for row in self.bars if row.site == self.site)
 
+    def bar_names(self, site: SiteId) -> list[str]:
+        """Names of the sites that bar ``site``."""
+        return sorted(self.party(row.by).shown for row in self.bars if row.site == site)
+
     def path_to(self, router: RouterId) -> Path | None:
         """A cheapest path to ``router``, if that router is the one by which its site is reached."""
         for route in self.sites.values():

@@ -11,7 +11,6 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
 from router.model.rights.sharing import SHORT_ID_CHARS
-from router.node.news.bar_news import bar_names
 from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
 
@@ -89,7 +88,8 @@ class AbsentSites:
 
     def unreached(self, key: ServiceKey) -> list[str]:
         """Names of sites that recently offered ``key`` and are out of reach, the last to go first,
-        without deleted sites. With ids where two have one name, as in `why`."""
+        without sites that were deleted or put out. With ids where two have one name, as in
+        `why`."""
         table = self._table
         if table is None:
             return []
@@ -98,7 +98,7 @@ class AbsentSites:
         away = [
             one
             for one in gone
-            if one.site not in table.deleted
+            if one.site not in table.deleted | table.put_out
             and (one.site not in sites or not sites[one.site].reachable)
         ]
         away.sort(key=lambda one: -one.since)
@@ -214,7 +214,7 @@ def _row(
                 reason = f"{link} has been draining since {lost}: nothing new goes over it"
             else:
                 reason = f"{link} is down since {time_of_day(utc(down.since))}"
-        if by := sorted(bar_names(table, one.site)):
+        if by := table.bar_names(one.site):
             reason = f"barred by {', '.join(by)}, and {reason}"
     return WhyCandidate(
         site=name,

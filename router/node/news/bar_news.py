@@ -69,11 +69,6 @@ def bar_note(table: RouteTable, by: SiteId) -> str:
     return f"bars {own}: if it revoked the access of {own}, it refuses the request"
 
 
-def bar_names(table: RouteTable, site: SiteId) -> list[str]:
-    """Names of the sites that bar ``site``."""
-    return [_name(row.by, table) for row in table.bars if row.site == site]
-
-
 def bar_views(table: RouteTable, site: SiteId) -> tuple[BarView, ...]:
     """The sites that bar ``site``."""
     return tuple(

@@ -265,6 +265,17 @@ def test_a_site_that_was_deleted_is_not_awaited() -> None:
     assert (far.verdict, far.reason) == ("deleted", "gone since 19:44:40 UTC")
 
 
+def test_a_site_that_is_put_out_is_not_awaited() -> None:
+    """Its targets would count for nothing if it were reached."""
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    gone = table()
+    absent.table_changed(msgspec.structs.replace(gone, bars=(BarRow(FAR, NEAR, 100),)))
+    assert sorted(absent.unreached(SHOP)) == ["site-01", "site-02"]
+    absent.table_changed(msgspec.structs.replace(gone, put_out=frozenset({FAR})))
+    assert absent.unreached(SHOP) == ["site-01"]
+
+
 def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
     absent = AbsentSites(Clock())
     absent.table_changed(table(BOTH[0], reachable=(NEAR, FAR)))
