@@ -139,7 +139,8 @@ ALERTS: Final = (
         f'{{code=~"all-full|no-route"}}{_SHORTER})) > 0',
         "5m",
         "critical",
-        f"{_PORT} has turned requests away for five minutes, without a pause of three"
+        # Seen for five minutes, each time within three: so much holds of the requests themselves.
+        f"{_PORT} turned requests away for two minutes or longer, the last within three minutes"
         f" ({{{{ $labels.code }}}}): sitectl why {_PORT} --denied",
     ),
     Alert(
