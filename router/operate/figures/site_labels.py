@@ -5,6 +5,7 @@ over workers outlive names: by name they would have the requests to that site tw
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import add
 from typing import Final, TypeVar
 
 from router.admin.metrics import FAMILIES
@@ -33,7 +34,7 @@ def with_site_names(
     for part in parts:
         yield MetricValues(
             {
-                name: _named(found, _PLACES.get(name), name_of, float.__add__)
+                name: _named(found, _PLACES.get(name), name_of, add)
                 for name, found in part.numbers.items()
             },
             {
@@ -47,7 +48,7 @@ def _named(
     found: Mapping[Labels, _ValueT],
     place: int | None,
     name_of: Callable[[SiteId], str],
-    add: Callable[[_ValueT, _ValueT], _ValueT],
+    added: Callable[[_ValueT, _ValueT], _ValueT],
 ) -> Mapping[Labels, _ValueT]:
     if place is None:
         return found
@@ -55,5 +56,5 @@ def _named(
     for labels, value in found.items():
         name = name_of(SiteId(labels[place]))
         shown = tuple(name if at == place else label for at, label in enumerate(labels))
-        named[shown] = add(named[shown], value) if shown in named else value
+        named[shown] = added(named[shown], value) if shown in named else value
     return named

@@ -52,6 +52,24 @@ def test_every_value_has_a_family_and_as_many_labels_as_it_says() -> None:
     assert b"spillway_loop_lag_seconds 0.5" in b"".join(pieces([values]))
 
 
+def test_requests_spilled_to_two_sites_that_come_to_have_one_name_are_added() -> None:
+    """As when a site was deleted and made again: no scrape of its neighbors worked any more."""
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.declare()
+    for site in (a, b, c):
+        site.serve(1, capacity=1, service_s=1.0)
+    for site in (b, c):
+        a.link(site, cost=1)
+    world.run(5)
+    answers = [a.request() for _ in range(3)]
+    world.run(5)
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    measured = measure(a.router, SimMemory(a, 100).guard, {}, 0.0)
+    values = whole(with_site_names(measured, lambda site: "see" if site else ""))
+    assert values.numbers["spillway_spilled_total"] == {("shop", "8080", "see", "full"): 2}
+
+
 def test_a_link_that_is_silent_is_up_and_says_for_how_long() -> None:
     world = World(1, "a", "b")
     a, b = world.sites.values()
