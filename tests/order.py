@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 ROOT: Final = Path(__file__).resolve().parents[1]
 WAITING: Final = ("truth", "kubernetes", "browser", "hostile", "scenario")
 """Rooms of `tests` whose files start processes, those with the longest files first."""
-PER_PROCESSOR: Final = 3.5
+PER_PROCESSOR: Final = 2.5
 """Test processes: one that waits, for half of its time or more, leaves its processor to others."""
 MEMORY_BYTES: Final = 900 << 20
 """Of one test process, with its child processes, at most: a database and a browser among them."""
