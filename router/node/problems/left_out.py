@@ -33,7 +33,7 @@ NOTHING: Final = LeftOut()
 
 
 Lack = Literal["room", "target"]
-"""What requests did not find: a site with room, or one with a ready target."""
+"""Requests found no site with room, or none with a ready target."""
 
 
 class LeftOutFacts(msgspec.Struct, frozen=True, kw_only=True):
