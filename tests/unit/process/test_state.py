@@ -187,4 +187,4 @@ def test_what_counts_in_place_of_wrong_documents_has_a_file_only_while_there_is_
     path.write_text("{")
     keeper = FileKeeper(tmp_path / "state.json")
     keeper.keep_in_force({})
-    assert not path.exists(), "whoever reads it has reported the damage"
+    assert not path.exists(), "the store has reported the damage"
