@@ -167,8 +167,8 @@ class HttpTarget(Target):
 
     /echo the body · /bytes/N · /chunked/N · /closed/N ended by closing · /reset resets instead of
     answering · /part/N resets after half of N bytes · /ws a WebSocket that echoes · /expect needs
-    `100 Continue` · /status/N · /drip a body without an end. ``forced`` is done instead of what
-    any path says.
+    `100 Continue` · /status/N (426 requires a WebSocket) · /drip a body without an end. ``forced``
+    is done instead of what any path says.
     """
 
     def __init__(
@@ -246,6 +246,8 @@ class HttpTarget(Target):
             return False
         status = f"{size} Whatever" if verb == "status" else "200 OK"
         start = f"HTTP/1.1 {status}\r\nX-Served-By: {self.name}\r\nX-Fields: kept\r\n".encode()
+        if status.startswith("426"):
+            start += b"Connection: upgrade\r\nUpgrade: websocket\r\n"
         if verb == "chunked":
             writer.write(start + b"Transfer-Encoding: chunked\r\n\r\n")
             body = payload(size)

@@ -124,6 +124,14 @@ def test_large_bodies_pass_both_ways(pair: Pair) -> None:
         assert {answer.site for answer in answers} == {"near", "far"}
 
 
+def test_a_426_that_names_what_its_target_requires_crosses_both_ways(pair: Pair) -> None:
+    for here in pair.both:
+        answers = burst(here.address, SHOP_PORT, 90, "/status/426", at_once=2 * SLOTS)
+        assert {(answer.status, answer.site) for answer in answers} == {(426, "near"), (426, "far")}
+        named = {answer.site for answer in answers if "upgrade" in answer.headers}
+        assert named == ({here.name} if here.code == ROOT else set()), "the last release drops it"
+
+
 def test_the_other_releases_sitectl_reads_status_and_links(pair: Pair) -> None:
     for site in pair.both:
         own, other = site.json("status"), as_other(site).json("status")

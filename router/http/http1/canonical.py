@@ -14,6 +14,11 @@ STATUS_CLASS_AT: Final = len(b"HTTP/1.1 ")
 STATUS_AT: Final = slice(STATUS_CLASS_AT, len(b"HTTP/1.1 200"))
 """The position of the whole status."""
 
+UPGRADE_REQUIRED: Final = 426
+CARRIED_UPGRADE: Final = b"\r\nSpillway-Upgrade: "
+"""How a canonical 426 names the protocols that its target requires: ``Upgrade`` itself ends at each
+hop, and every release passes this field on."""
+
 # Each checks a whole head in one step: no hop-by-hop field; in requests one good Host.
 _OTHER = grammar.field_but((*grammar.HOP_BY_HOP, b"host"))
 _REQUEST = re.compile(

@@ -4,6 +4,7 @@ import random
 
 import msgspec
 
+from router.http.http1.canonical import CARRIED_UPGRADE
 from router.http.http1.grammar import HttpError
 from router.model import limits
 from router.model.requests import Request
@@ -80,6 +81,11 @@ def switch_to_client(head: bytes, upgrade: str, via: bytes) -> bytes:
         with_via(head, via),
         upgrade.encode("ascii"),
     )
+
+
+def with_upgrade(head: bytes) -> bytes:
+    """A 426 that names the protocols that its target requires (RFC 9110, 15.5.22)."""
+    return head.replace(CARRIED_UPGRADE, b"\r\nConnection: upgrade\r\nUpgrade: ", 1)
 
 
 def response_to_client(

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from router.http.http1 import grammar, second_opinion
+from router.http.http1.canonical import CARRIED_UPGRADE, UPGRADE_REQUIRED
 from router.http.http1.heads import (
     DEFAULT,
     HeadLimits,
@@ -138,6 +139,8 @@ def _read_unusual(
         named = frozenset(options) - grammar.PROTECTED_OPTIONS - _USUAL_OPTIONS
         if named:
             block = grammar.without_fields(block, named)
+        if status == UPGRADE_REQUIRED and b"upgrade" in fields:
+            block += CARRIED_UPGRADE + b", ".join(fields[b"upgrade"])
     return ResponseHead(
         status=status,
         head=b"HTTP/1.1 %b%b%b\r\n" % (code, reason or b" ", block),

@@ -785,6 +785,33 @@ def test_an_upgrade_that_is_not_granted_ends_its_stream_without_a_reset() -> Non
     assert [one.finished for one in shop.mesh.streams] == [True]  # Resets are counted: see `mux`.
 
 
+GET_ONCE = b"GET / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
+
+
+def requiring(party: Party) -> None:
+    """A target that answers 426: its two lists of protocols count as one."""
+    party.send(
+        b"HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade, keep-alive\r\n"
+        b"Upgrade: websocket\r\nContent-Length: 2\r\nUpgrade: TLS/1.0, other\r\n\r\nno"
+    )
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+@pytest.mark.parametrize("asked", [GET, GET_ONCE, asking("other")])
+def test_a_426_names_the_protocols_that_its_target_requires(asked: bytes, here: int) -> None:
+    shop = Shop(here=here, answer=requiring)
+    for _ in range(3):  # The head is new, then known.
+        client = shop.client(asked)
+        assert shop.status(client) == 426
+        head, _, body = bytes(client.got).partition(b"\r\n\r\n")
+        fields = head.split(b"\r\n")
+        assert b"Upgrade: websocket, TLS/1.0, other" in fields
+        assert b"Connection: upgrade" in fields
+        assert (b"Connection: close" in fields) is (asked == GET_ONCE)
+        assert head.lower().count(b"upgrade:") == 1
+        assert body == b"no"
+
+
 @pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
 def test_credentials_in_heads_are_not_kept_for_long(here: int) -> None:
     secret = b"Bearer a-token-that-nobody-else-has"

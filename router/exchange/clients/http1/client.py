@@ -20,7 +20,7 @@ from router.exchange.clients.http1.relayed_answer import RelayedAnswer
 from router.exchange.failure_answers import failure_error
 from router.exchange.linger import Linger
 from router.http.http1 import render
-from router.http.http1.canonical import STATUS_AT
+from router.http.http1.canonical import STATUS_AT, UPGRADE_REQUIRED
 from router.http.http1.forwarding import forwarding_of
 from router.http.http1.grammar import STATUSES
 from router.http.http1.request_heads import RequestHead
@@ -33,7 +33,7 @@ from router.service.ports import ClientLeg, LegFailure, LegHandler, tell_in_part
 
 OUTLIVING = ClientState.OUTLIVING
 _SWITCHED = 101
-_BODILESS = (204, 304)  # The next answer follows such a head.
+_IN_PARTS = (204, 304, UPGRADE_REQUIRED)  # The next answer follows the head, or fields are added.
 
 
 class HttpClient(LegConnection):
@@ -226,7 +226,7 @@ class HttpClient(LegConnection):
             answer = answers[head]
         if answer is None or answer[0] != body_bytes:
             status = STATUSES[head[STATUS_AT]]
-            if status in _BODILESS:
+            if status in _IN_PARTS:
                 tell_in_parts(self, head, body_bytes, body)
                 return
             answer = (body_bytes, status, render.sized_response(head, body_bytes, self._via))

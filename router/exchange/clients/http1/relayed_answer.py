@@ -1,7 +1,7 @@
 """The final answer to one request, as its client gets it when it comes in parts."""
 
 from router.http.http1 import render
-from router.http.http1.canonical import STATUS_AT
+from router.http.http1.canonical import STATUS_AT, UPGRADE_REQUIRED
 from router.http.http1.render import ClientFraming
 from router.http.http1.request_heads import RequestHead
 from router.net.ports import Buffer
@@ -28,6 +28,8 @@ class RelayedAnswer:
         until_close = request.old and body_bytes < 0 and not bodiless
         self.closes = closes = closes or until_close or not request.keep_alive
         self._chunked = False
+        if status == UPGRADE_REQUIRED:
+            head = render.with_upgrade(head)
         if body_bytes >= 0 and status != 204 and not closes and not request.old:
             self.head = render.sized_response(head, body_bytes, via)  # The most common.
         else:
