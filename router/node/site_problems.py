@@ -73,7 +73,11 @@ class SiteProblems:
         if service in table.declarations or service in table.idle:
             return None
         return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
-            service, self._services.other_owners_of(service), table, self._names.site
+            service,
+            self._services.other_owners_of(service) or self._news.deleted_declarer(service),
+            table,
+            self._names.site,
+            self._news.deleted,
         )
 
     def problems(
@@ -83,9 +87,13 @@ class SiteProblems:
         monotonic seconds."""
         table = self._routing.table
         rules = wanted.rules if wanted is not None else SharingRules()
+        undeclared = [
+            (one, owners or self._news.deleted_declarer(one.service))
+            for one, owners in self._services.undeclared
+        ]
         return (
             *config,
-            *problems.of_undeclared(self._services.undeclared, table, self._names.site, rules),
+            *problems.of_undeclared(undeclared, table, self._names.site, rules, self._news.deleted),
             *refused_declarations.problems_of(table, rules),
             *self._services.problems,
             *unserved.problems_of(self._unserved(table, utc), utc),

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from router.model.limits import LSA_MAX_AGE_S
 from router.model.specs import ServiceSpec
 from router.node.name_ownership import problems_of
 from simulator.virtual import SimIdentity
@@ -116,6 +117,32 @@ def test_a_name_that_its_owner_withdraws_is_not_said_to_be_that_of_a_site_out_of
     assert problem.hint.startswith("If a has just deleted it, that of b counts within 10 s.")
     world.run(10)
     assert not c.router.problems()
+
+
+def test_the_deleted_site_that_declared_a_service_is_named_for_as_long_as_nobody_declares_it() -> (
+    None
+):
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    b.link(a, cost=1)
+    a.declare()
+    b.serve(1, 10)
+    world.run(5)
+    a.router.leave()
+    a.stop(lambda: None)
+    world.run(1)
+    why = "no site declares the service shop. a, which declared it last, was deleted."
+    for seconds in (0, 20, LSA_MAX_AGE_S):  # It owns the name for 10 s more.
+        world.run(seconds)
+        (problem,) = b.router.problems()
+        assert problem.message.endswith(why)
+        assert problem.hint == "sitectl service create shop PORT"
+        unknown = b.router.why_unknown("shop")
+        assert unknown is not None
+        assert unknown.message == f"N{why[1:]}"
+    b.declare()
+    world.run(5)
+    assert not b.router.problems()
 
 
 def test_a_copy_is_refused_by_the_neighbour_that_has_the_original_and_told_where_both_are() -> None:

@@ -49,6 +49,9 @@ class DeletedSites:
         self._going: Set[SiteId] = frozenset()
         self._budget = TokenBucket(DELETED_EVENTS_BURST, DELETED_EVENTS_PER_S, now)
 
+    def __contains__(self, site: object) -> bool:
+        return site in self._known
+
     @property
     def known_before(self) -> int:
         """The number of deleted sites that this router knew as sites."""

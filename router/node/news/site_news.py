@@ -58,6 +58,12 @@ class SiteNews:
         self.offers.table_changed(table)
         self.absent.table_changed(table)
 
+    def deleted_declarer(self, service: str) -> tuple[SiteId, ...]:
+        """The deleted site that was the last to declare ``service``. A site that is deleted gives
+        up the names that it owns."""
+        site = self._withdrawn.declared_by(service)
+        return (site,) if site is not None and site in self.deleted else ()
+
     def at_fault(self, event: OriginEquivocated | SiteOverBudget, now: float) -> None:
         """Report a site that says two things at once, or too much, when that begins."""
         name = self._names.site(event.site)

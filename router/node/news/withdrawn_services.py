@@ -33,6 +33,11 @@ class WithdrawnServices:
         self._gone: dict[str, SiteId] = {}
         self._budgets = TokenBuckets(SERVICE_EVENTS_BURST, SERVICE_EVENTS_PER_S, EVENT_BUDGETS_MAX)
 
+    def declared_by(self, service: str) -> SiteId | None:
+        """The other site that declared ``service``, which is not known here any more; None: it is,
+        or was not since the start."""
+        return self._gone.get(service)
+
     def table_changed(self, table: RouteTable, now: float) -> None:
         """Report the differences, except for services that an import rule refuses or that this site
         now declares itself."""

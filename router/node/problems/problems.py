@@ -1,7 +1,7 @@
 """Present problems that need a person, in the words of `status`. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 
 from router.model import limits
 from router.model.errors import ConfigError
@@ -151,8 +151,10 @@ def of_undeclared(
     table: RouteTable,
     name_of: Callable[[SiteId], str],
     given: SharingRules,
+    deleted: Container[SiteId],
 ) -> list[Problem]:
-    """One problem for each document, with the other sites that own the name.
+    """One problem for each document, with the other sites that own the name, or that declared it
+    last and were ``deleted``.
 
     A site that is away declares the service once it is back; a site that is there may let this one
     in, or be let in. ``given``: the rules of this site. No problem if a site declares the service
@@ -171,7 +173,7 @@ def of_undeclared(
         if one.service in table.refused:
             problems.append(_refused(one, alike, table, given))
         elif one.service not in table.idle:
-            problems.append(_undeclared(one, alike, owners, table, name_of))
+            problems.append(_undeclared(one, alike, owners, table, name_of, deleted))
     return problems
 
 
@@ -199,14 +201,17 @@ def of_unknown(
     owners: Sequence[SiteId],
     table: RouteTable,
     name_of: Callable[[SiteId], str],
+    deleted: Container[SiteId],
 ) -> Problem | None:
     """Why ``service`` is not known here any more; None: no other site is known to have declared it.
 
-    ``owners``: the other sites that own the name.
+    ``owners``, ``deleted``: as for `of_undeclared`.
     """
     if not owners and not table.barred.get(service):
         return None
-    why, hint = _gone(service, owners, table, name_of, f"sitectl service create {service} PORT")
+    why, hint = _gone(
+        service, owners, table, name_of, deleted, f"sitectl service create {service} PORT"
+    )
     message = f"No site declares the service {service}.{why}"
     return Problem(code="SW0301", message=message, hint=hint)
 
@@ -217,13 +222,14 @@ def _undeclared(
     owners: Sequence[SiteId],
     table: RouteTable,
     name_of: Callable[[SiteId], str],
+    deleted: Container[SiteId],
 ) -> Problem:
     hint = f"sitectl service create {one.service} PORT"
     code = "SW0301"
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
-    why, hint = _gone(one.service, owners, table, name_of, hint)
+    why, hint = _gone(one.service, owners, table, name_of, deleted, hint)
     message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}.{why}"
     return Problem(code=code, message=message, hint=hint)
 
@@ -233,13 +239,14 @@ def _gone(
     owners: Sequence[SiteId],
     table: RouteTable,
     name_of: Callable[[SiteId], str],
+    deleted: Container[SiteId],
     hint: str,
 ) -> tuple[str, str]:
     """A sentence, after another one, about the sites that declared ``service`` last, and the next
     step. ``hint``: the step if there are none."""
     why = ""
     barred = table.barred.get(service, ())
-    gone = [site for site in owners if site in table.deleted]
+    gone = [site for site in owners if site in deleted]
     away = [
         site
         for site in owners
