@@ -1,7 +1,8 @@
 """The samples of all service ports: one owner, bounded."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from math import inf
 
 import msgspec
 
@@ -17,7 +18,7 @@ _unpack = msgspec.msgpack.Decoder(Sample).decode
 class _Port:
     """One service port. Samples are stored packed; equal consecutive ones share one object."""
 
-    __slots__ = ("before_last", "held", "last", "samples", "stepped_at")
+    __slots__ = ("before_last", "held", "last", "samples", "seen_at", "stepped_at")
 
     def __init__(self) -> None:
         self.held: dict[SiteId, int] = {}
@@ -26,6 +27,8 @@ class _Port:
         """At the end of the last step, …"""
         self.before_last: tuple[float, Reading] | None = None
         """… and of the one before."""
+        self.seen_at = -inf
+        """The end of the last step in which the service port was there."""
         self.samples: deque[bytes] = deque(maxlen=limits.HISTORY_STEPS)
         self.stepped_at: deque[float] = deque(maxlen=limits.HISTORY_STEPS)
 
@@ -93,16 +96,21 @@ class History:
             held[site] = held.get(site, 0) + count
 
     def close(self, now: float) -> None:
-        """A step ends. Forget service ports whose last sample is older than the history."""
+        """A step ends. In the one before, nothing happened at service ports that are gone; they
+        are forgotten when all their samples are so."""
         self._closed_looks, self._looks = self._looks, 0
         self._begun_at, self._closed_at = self._closed_at, now
         self._crowded_before, self._crowded = self._crowded, set()
         self._held_of_new_before, self._held_of_new = self._held_of_new, {}
         oldest = now - limits.HISTORY_S
         for key, port in list(self._ports.items()):
-            if port.last is not None and port.last[0] < oldest:
-                del self._ports[key]
+            is_old = port.seen_at < oldest
+            if is_old or self._was_away(port):
                 self._unanswered.discard(key)
+            if is_old:
+                del self._ports[key]
+            elif self._was_away(port):
+                self._pass_over(port)
 
     def step(self, key: ServiceKey, reading: Reading, now: float) -> None:
         """Record the totals of ``key`` at the end of the step; ``now`` is the same for all keys."""
@@ -117,8 +125,6 @@ class History:
                 begun_at = now - limits.HISTORY_STEP_S if self._begun_at is None else self._begun_at
                 port.last = (begun_at, NOTHING_YET)
         held, port.held = port.held, self._held_of_new.pop(key, {})
-        if self._was_away(port):
-            self._pass_over(port)
         if port.last is not None:
             looks = max(1, self._closed_looks)
             in_flight = {site: count / looks for site, count in held.items()}
@@ -128,19 +134,24 @@ class History:
             else:
                 self._unanswered.discard(key)
             port.keep(since, reading, in_flight, now)
-        port.before_last, port.last = port.last, (now, reading)
+        port.before_last, port.last, port.seen_at = port.last, (now, reading), now
 
     def _was_away(self, port: _Port) -> bool:
         """Whether the service port was missing at the end of one or more steps."""
-        begun_at = self._begun_at
-        return port.last is not None and begun_at is not None and port.last[0] < begun_at
+        return self._begun_at is not None and port.seen_at < self._begun_at
 
     def _pass_over(self, port: _Port) -> None:
-        """Fill the steps for which the port was missing: nothing happened in them."""
-        assert port.last is not None and self._begun_at is not None, "it was there before"
+        """Fill a step at the end of which the port was missing: nothing happened in it."""
+        if port.last is None or self._begun_at is None:
+            return
         at, last = port.last
         port.keep(change(last, last, self._begun_at - at), NOTHING_YET, {}, self._begun_at)
         port.last = self._begun_at, last
+
+    @property
+    def keys(self) -> Set[ServiceKey]:
+        """Service ports with samples, or that will have some soon."""
+        return self._ports.keys()
 
     def of(self, key: ServiceKey) -> list[tuple[float, Sample]]:
         """The samples of a service port, oldest first, each with the time at which it ended."""

@@ -102,7 +102,8 @@ ROUTES: Final = {
         query="`history` true or false",
     ),
     f"GET {V1}history": Route(
-        "the last quarter of an hour of services, here or at another site",
+        "the last quarter of an hour of services, here (without `service` also of those that are "
+        "gone) or at another site",
         history_views.ServiceHistory,
         many=True,
         query="`service` NAME[:PORT], `site`",

@@ -10,6 +10,7 @@ from router.history.readings import OTHERS, IntervalCounts, Sample
 from router.history.recent import History
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 from router.node.site_router import SiteRouter
@@ -37,6 +38,8 @@ class HistoryRecorder:
         self._means = InFlightMeans()
         self._means_beside = InFlightMeans()
         self._sites = HistorySites(router.site_name)
+        self._specs: dict[ServiceKey, ServiceSpec] = {}
+        """The last declaration of each service port in the history."""
         self._step_at = 0.0
         self._looked = -1  # The number of the last sample.
         self._timer: Timer | None = None
@@ -87,11 +90,13 @@ class HistoryRecorder:
     def histories(
         self, service: str | None = None, port: int | None = None
     ) -> Iterator[ServiceHistory]:
-        """Histories of this site's service ports, by key; ``service`` None: all.
+        """Histories of this site's service ports, by key; ``service`` None: all, and those that are
+        gone, so that sums over all do not change when one goes.
 
         The caller may let the router go on between two of them.
         """
-        for key in self._router.readings.keys:
+        keys = self._router.readings.keys
+        for key in sorted({*keys, *self._history.keys}) if service is None else keys:
             if service in (None, key.name) and port in (None, key.port):
                 found = self._history_of(key)
                 if found is not None:
@@ -209,6 +214,7 @@ class HistoryRecorder:
         self._history.close(now)
         self._means.forget(_look_at(now))
         self._means_beside.forget(_look_at(now))
+        self._specs = {key: self._specs[key] for key in self._history.keys & self._specs.keys()}
         self._sites.look(self._router.routing.table, now)
         self._read(iter(self._router.readings.keys), now)
 
@@ -221,11 +227,14 @@ class HistoryRecorder:
             reading = self._router.readings.reading_of(key)
             if reading is not None:
                 self._history.step(key, reading, now)
+            spec = self._router.readings.config_of(key)
+            if spec is not None:
+                self._specs[key] = spec
         self._timers.call_at(now, lambda: self._read(keys, now))
 
     def _history_of(self, key: ServiceKey) -> ServiceHistory | None:
-        config = self._router.readings.config_of(key)
-        if config is None:
+        spec = self._router.readings.config_of(key) or self._specs.get(key)
+        if spec is None:
             return None
         samples = self._history.of(key)
         served = {site for _, sample in samples for site in sample.sites}
@@ -234,8 +243,8 @@ class HistoryRecorder:
         return ServiceHistory(
             service=key.name,
             port=key.port,
-            protocol=config.protocol,
-            policy=config.policy.name,
+            protocol=spec.protocol,
+            policy=spec.policy.name,
             site=self._router.identity.name,
             step_s=limits.HISTORY_STEP_S,
             sites=sites,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from router.admin.views.history import HistorySample, ServiceHistory
@@ -100,6 +101,31 @@ def test_the_samples_add_up_to_the_counters() -> None:
     assert sum(counted.values()) == 900
     overflow = sum(sample.overflow for sample in only(recorder).samples)
     assert overflow == snapshot.counters.overflow_total > 0
+
+
+def figures_of(history: ServiceHistory) -> list[HistorySample]:
+    """Its samples without their times, which follow this machine's clock."""
+    return [msgspec.structs.replace(one, at="") for one in history.samples]
+
+
+def test_a_service_that_goes_leaves_the_past_of_the_whole_site_as_it_was() -> None:
+    world, recorder, a = burst_of(rate=30, seconds=30)
+    world.run(3 * limits.HISTORY_STEP_S)
+    before = only(recorder)
+    a.services.clear()
+    a.connectors.clear()
+    a.apply()
+    world.run(12 * limits.HISTORY_STEP_S)
+    assert not list(recorder.histories(SERVICE.name))
+    after = only(recorder)
+    assert (after.service, after.protocol, after.policy) == (SERVICE.name, "http", "fill")
+    assert figures_of(after)[: len(before.samples)] == figures_of(before)
+    more = after.samples[len(before.samples) :]
+    assert 10 <= len(more) <= 12, "as those of the services that are there"
+    assert not any(sum(one.served) or one.nowhere or one.failed for one in more)
+    assert not any(one.targets_ready or one.capacity for one in more[1:])
+    world.run(limits.HISTORY_S)
+    assert not list(recorder.histories())
 
 
 def test_what_other_sites_bring_is_their_history_and_not_this_ones() -> None:
