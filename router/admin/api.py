@@ -28,6 +28,7 @@ from router.admin.ports import (
     GivenCommand,
     RouterView,
     UnknownCommand,
+    ignored,
     unheard,
 )
 from router.admin.slices import sliced
@@ -52,7 +53,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AdminApi:
     """Handlers of one router. ``credential``: required from TCP clients; empty: none required.
 
-    ``parts`` add their own routes below ``/api/v1``. ``commanded`` receives every command.
+    ``parts`` add their own routes below ``/api/v1``. ``commanded`` receives every command,
+    ``failed`` every exception that is a fault of ours: the client gets 500.
     """
 
     def __init__(
@@ -62,8 +64,9 @@ class AdminApi:
         credential: str = "",
         parts: Sequence[ApiPart] = (),
         commanded: Callable[[GivenCommand], None] = unheard,
+        failed: Callable[[Exception], None] = ignored,
     ) -> None:
-        self._commanded = commanded
+        self._commanded, self._failed = commanded, failed
         self._parts = tuple(parts)
         self._view = view
         self._events = events
@@ -73,7 +76,7 @@ class AdminApi:
 
     def application(self) -> web.Application:
         """The whole application, guarded."""
-        app = application(self._guard)
+        app = application(self._guard, self.note_faults)
         routes = app.router
         routes.add_get("/healthz", self._healthz)
         routes.add_get("/readyz", self._readyz)
@@ -102,7 +105,7 @@ class AdminApi:
         They show whether the router lives and serves, its metrics, which name services, sites and
         links, and the demand for a service, which the metrics show too.
         """
-        app = application(self._guard)
+        app = application(self._guard, self.note_faults)
         routes = app.router
         routes.add_get("/healthz", self._healthz)
         routes.add_get("/readyz", self._readyz_listening)
@@ -126,6 +129,17 @@ class AdminApi:
             return await handler(request)
         except web.HTTPException as error:
             return refusal(error)
+
+    @web.middleware
+    async def note_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Report what the connection answers with 500, except faults of clients and networks."""
+        try:
+            return await handler(request)
+        except (web.HTTPException, web.RequestPayloadError, OSError):
+            raise
+        except Exception as error:
+            self._failed(error)
+            raise
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

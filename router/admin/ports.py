@@ -79,6 +79,10 @@ def unheard(order: GivenCommand) -> None:
     """Record nothing."""
 
 
+def ignored(error: Exception) -> None:
+    """Report nothing."""
+
+
 class RouterView(ServiceNames, Protocol):
     """Snapshots of the router, and its few commands."""
 

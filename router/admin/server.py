@@ -13,7 +13,7 @@ from router.admin.api import AdminApi
 from router.admin.connection_slots import ConnectionSlots
 from router.admin.connections import answering, application
 from router.admin.events import EventLog
-from router.admin.ports import ApiPart, GivenCommand, RouterView, unheard
+from router.admin.ports import ApiPart, GivenCommand, RouterView, ignored, unheard
 from router.model import limits
 
 
@@ -28,6 +28,7 @@ async def serving(
     probes: tuple[str, int] | None = None,
     parts: Sequence[ApiPart] = (),
     commanded: Callable[[GivenCommand], None] = unheard,
+    failed: Callable[[Exception], None] = ignored,
 ) -> AsyncIterator[AdminSocket]:
     """Serve while the context is open. A stale socket file of a dead router is replaced.
 
@@ -36,18 +37,18 @@ async def serving(
     Raises `OSError` when an address cannot be bound. ``credential`` guards TCP, which is not served
     without one; the unix socket's file mode restricts it to its owner. ``probes``: the address
     where a kubelet and Prometheus need no credential: health, readiness, metrics and demand only;
-    all addresses if its host is empty.
+    all addresses if its host is empty. ``parts``, ``commanded``, ``failed``: as for `AdminApi`.
     """
     assert tcp is None or credential, "TCP needs a credential"
     async with contextlib.AsyncExitStack() as stack:
-        api = AdminApi(view, events, parts=parts, commanded=commanded)
+        api = AdminApi(view, events, parts=parts, commanded=commanded, failed=failed)
         owners = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX, trusts_all=True)
         admit = await stack.enter_async_context(answering(api.application(), owners))
         socket = AdminSocket(admit, socket_path)
         await socket.open()
         stack.callback(socket.close)
         if tcp is not None:
-            guarded = AdminApi(view, events, credential, parts, commanded).application()
+            guarded = AdminApi(view, events, credential, parts, commanded, failed).application()
             callers = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(guarded, callers))
             stack.callback((await bind_tcp(door, tcp)).close)

@@ -68,6 +68,7 @@ async def serve(
         credential=process.admin_credential(directory / "secrets" / ADMIN_CREDENTIAL_FILE),
         probes=probes,
         commanded=process.record.audit_log.commanded,
+        failed=process.own_faults.happened,
         parts=parts,
     )
     async with admin as admin_socket, asyncio.TaskGroup() as tasks:
@@ -77,7 +78,9 @@ async def serve(
             tasks.create_task(process.peers.run()),
             tasks.create_task(process.tokens.run()),
         ]
-        api = AdminApi(process.view, process.record.events, parts=parts)
+        api = AdminApi(
+            process.view, process.record.events, parts=parts, failed=process.own_faults.happened
+        )
         until_drained = [
             tasks.create_task(process.lag.run()),
             tasks.create_task(process.console.run(api)),

@@ -106,7 +106,7 @@ class RouterProcess:
         self.router = self._new_router(wanted)
         self.peers = Peers(self._again)
         self.memory = ProcessMemory(self.network, self.router, part.count, self.tell)
-        self._own_faults = OwnFaults(self.network.now, self.tell)
+        self.own_faults = OwnFaults(self.network.now, self.tell)
         self._start_trust()
         self.observability = self._new_observability(wanted.name)
         self.callers = CallersRun(store.caller_names, self.router.forwarder.observing)
@@ -162,7 +162,7 @@ class RouterProcess:
         """Follow certificates and keys, and report errors of the network."""
         router, trust = self.router, self._trust
         self.network.follow_rejections(router.tls_rejected)
-        self.network.hear_handler_errors(self._own_faults.happened)
+        self.network.hear_handler_errors(self.own_faults.happened)
         trust.start(
             self.network,
             router.refresh_links,
@@ -324,7 +324,7 @@ class RouterProcess:
             *open_files.problems(self._why_clients_wait(), self.workers.count),
             *open_files.problems_of_dials(self._why_no_dial(), self.workers.count),
             *open_files.problems_of_full_ports(self._full_ports(), self.workers.count),
-            *self._own_faults.problems(self.view.utc),
+            *self.own_faults.problems(self.view.utc),
         )
 
     def _why_clients_wait(self) -> dict[int, str]:
@@ -386,7 +386,7 @@ class RouterProcess:
             self.apply(wanted, errors)
         except Exception as error:  # The owner of the watch; the previously applied state stays.
             log.exception("the new configuration could not be applied")
-            self._own_faults.happened(error)
+            self.own_faults.happened(error)
 
     async def last_look(self) -> None:
         """Read again: something deleted right before the end is withdrawn now or never."""

@@ -111,6 +111,7 @@ async def _serve(directory: Path, logs: Logs, lock: SiteLock, part: Part, links:
         process.record.events,
         part.run(directory) / "admin.sock",
         parts=process.insight.api_parts(),
+        failed=process.own_faults.happened,
     )
     async with admin as admin_socket, asyncio.TaskGroup() as tasks:
         ending = [

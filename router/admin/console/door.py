@@ -49,6 +49,9 @@ class ReadOnlyApi(Protocol):
 
     def add_reading_to(self, routes: web.UrlDispatcher) -> None: ...
 
+    async def note_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A middleware."""
+
 
 class SessionView(msgspec.Struct, frozen=True):
     """`GET /api/v1/session`: the logged-in user. ``user`` is empty if no login is required."""
@@ -110,7 +113,7 @@ class ConsoleDoor:
         """An aiohttp application with all routes."""
         app = web.Application(
             client_max_size=limits.CONSOLE_BODY_BYTES_MAX,
-            middlewares=[self._within_time, self._guard],
+            middlewares=[self._within_time, self._guard, self._api.note_faults],
         )
         app.on_response_prepare.append(self._put_headers)
         app.router.add_get("/", self._index)

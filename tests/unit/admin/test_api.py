@@ -425,6 +425,50 @@ def test_the_socket_may_lie_deeper_than_a_socket_address_can_say(tmp_path: Path)
     assert not (deep / "admin.sock").exists()
 
 
+def test_a_fault_of_ours_is_reported_wherever_it_was_asked_for(tmp_path: Path) -> None:
+    class Broken(FakeRouter):
+        def status(self) -> Status:
+            raise RuntimeError("a fault of ours")
+
+        def metrics(self) -> Iterator[MetricValues]:
+            raise TypeError("a fault of ours")
+
+        def links(self) -> Sequence[LinkView]:
+            raise TimeoutError
+
+    async def story() -> None:
+        failed: list[Exception] = []
+        socket, tcp, probes = tmp_path / "admin.sock", free_port(), free_port()
+        doors = serving(
+            Broken(),
+            EventLog(),
+            socket,
+            tcp=("127.0.0.1", tcp),
+            credential="s3cret",
+            probes=("127.0.0.1", probes),
+            failed=failed.append,
+        )
+        local = aiohttp.UnixConnector(str(socket))
+        async with (
+            doors,
+            aiohttp.ClientSession("http://site", connector=local) as owner,
+            aiohttp.ClientSession(headers={"Authorization": "Bearer s3cret"}) as caller,
+        ):
+            for asked in (
+                owner.get("/api/v1/status"),
+                caller.get(f"http://127.0.0.1:{tcp}/api/v1/status"),
+                caller.get(f"http://127.0.0.1:{probes}/metrics"),
+                owner.get("/api/v1/links"),  # Another site was too slow, for one.
+            ):
+                async with asked as response:
+                    assert response.status == 500
+            async with owner.get("/api/v1/nothing") as response:
+                assert response.status == 404
+        assert [type(one) for one in failed] == [RuntimeError, RuntimeError, TypeError]
+
+    asyncio.run(story())
+
+
 def test_readiness_follows_the_router_and_health_does_not(tmp_path: Path) -> None:
     async def story() -> None:
         router = FakeRouter()

@@ -12,7 +12,7 @@ from certs.ca.authority import Authority
 from certs.tls.contexts import service_server_context
 from router.admin.console.listener import serving
 from router.model import limits
-from tests.unit.admin.console.test_door import ADMIN, Console, run
+from tests.unit.admin.console.test_door import ADMIN, Console, Reading, run
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +67,7 @@ def test_a_crowd_without_handshakes_ends_nobody_elses() -> None:
 
 
 def test_a_computation_ends_when_who_asked_for_it_has_gone() -> None:
-    class Slow:
+    class Slow(Reading):
         """Computes until its task is cancelled."""
 
         def __init__(self) -> None:

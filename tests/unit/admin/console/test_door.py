@@ -15,6 +15,7 @@ from aiohttp import web
 from certs.ca.authority import Authority
 from certs.tls.contexts import service_server_context
 from router.admin.api import AdminApi
+from router.admin.connections import Handler
 from router.admin.console import gate, static
 from router.admin.console.auth import ConsoleSessions, Users
 from router.admin.console.door import POLL, ConsoleDoor, ReadOnlyApi
@@ -357,8 +358,16 @@ def test_a_login_beyond_the_bound_is_refused() -> None:
     run(test)
 
 
+class Reading:
+    """Routes of a `ReadOnlyApi` without faults."""
+
+    @web.middleware
+    async def note_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await handler(request)
+
+
 def test_a_body_beyond_the_bound_is_refused() -> None:
-    class Echo:
+    class Echo(Reading):
         def add_reading_to(self, routes: web.UrlDispatcher) -> None:
             routes.add_post("/api/v1/simulate", self.answer)
 
@@ -514,7 +523,7 @@ def test_one_stream_too_many_is_refused() -> None:
     run(test)
 
 
-class Slow:
+class Slow(Reading):
     """Three routes that tell nothing for long."""
 
     def add_reading_to(self, routes: web.UrlDispatcher) -> None:
