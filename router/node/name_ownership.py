@@ -157,18 +157,23 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
         "there go, too: bind them again). If it is a user's own object there, that command names "
         "the one that works"
     )
+    content = _content(entry)
     if entry.site != table.site:
         who = "owns the name" if entry.site in sites else f"says what {owners} said"
-        which = f"in force here is that of {here}, which {who}"
+        which = f"in force here is that of {here}, which {who} ({content})"
     elif not sites or table.site in sites:
-        which = "this site uses its own"
+        which = f"this site uses its own ({content})"
     else:
-        which = f"this site uses its own, but {owners} owns the name, and other sites use that"
+        own = "owns" if len(sites) == 1 else "own"
+        which = (
+            f"this site uses its own ({content}), but other sites use that of {owners}, which "
+            f"{own} the name"
+        )
         by_verb = f"sitectl service delete {name} (its targets here go, too: bind them again)"
         hint = f"Make yours alike, or leave the name to {owners}: {removal or by_verb}"
     return Problem(
         code="SW0304",
-        message=f"Service {name} is declared differently by {others}; {which} ({_content(entry)}).",
+        message=f"Service {name} is declared differently by {others}; {which}.",
         hint=hint,
     )
 

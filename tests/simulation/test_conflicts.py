@@ -91,11 +91,31 @@ def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs(
     (problem,) = [p for p in c.router.problems() if p.code == "SW0304"]
     assert "declared differently by b; in force here is that of a, which" in problem.message
     (problem,) = [p for p in b.router.problems() if p.code == "SW0304"]
-    assert "this site uses its own, but a owns the name" in problem.message
+    assert problem.message.endswith(
+        f"this site uses its own (http, port {SERVICE.port}, policy balanced), but other sites use "
+        "that of a, which owns the name."
+    )
     assert "leave the name to a: sitectl service delete shop (its targets" in problem.hint
     table = b.router.routing.table
     (problem,) = problems_of(table, {"shop": "kubectl delete listener/shop"})
     assert problem.hint.endswith(" leave the name to a: kubectl delete listener/shop")
+
+
+def test_the_terms_of_several_owners_are_not_said_to_be_those_of_the_site_that_differs() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    c.link(a, cost=1)
+    a.declare()
+    b.declare()
+    world.run(20)
+    c.declare(policy="balanced")
+    world.run(5)
+    (problem,) = [p for p in c.router.problems() if p.code == "SW0304"]
+    assert problem.message == (
+        f"Service shop is declared differently by b, a; this site uses its own (http, port "
+        f"{SERVICE.port}, policy balanced), but other sites use that of b, a, which own the name."
+    )
 
 
 def test_a_name_that_its_owner_withdraws_is_not_said_to_be_that_of_a_site_out_of_reach() -> None:
