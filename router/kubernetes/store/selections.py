@@ -200,9 +200,13 @@ def _headed(found: Kept) -> Kept:
 
 
 def last_writer(found: Mapping[str, Any]) -> str:
-    """The field manager that wrote last (``kubectl-edit``, ``argocd-controller``, ``sitectl``)."""
+    """The field manager that wrote last (``kubectl-edit``, ``argocd-controller``, ``sitectl``).
+
+    A controller that writes a status says nothing new about what the object asks for.
+    """
     entries = _list(_dict(found.get("metadata")).get("managedFields"))
-    told = [one for one in entries if isinstance(one.get("manager"), str)]
+    asking = (one for one in entries if one.get("subresource") != "status")
+    told = [one for one in asking if isinstance(one.get("manager"), str)]
     newest = max(told, key=lambda one: str(one.get("time") or ""), default={})
     return str(newest.get("manager", ""))
 
