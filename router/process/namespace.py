@@ -137,6 +137,7 @@ class NamespaceStore:
             )
         )
         store.follow_calls(lambda: self._lease.silence)
+        store.follow_rights(trust.note_rights)
         self._lease.follow_silence(store.poke)
         for finder in (
             *(trust, self._owners, self._in_force, self._v2_access),

@@ -35,6 +35,7 @@ class ApiServerHealth:
     def __init__(self, informers: Iterable[Informer]) -> None:
         self._informers = tuple(informers)
         self._asked: Callable[[], ServerSilence | None] = _nothing
+        self._rights_came_back: Callable[[], None] = _nobody
         self._away_since = ""  # UTC, human-readable; empty: the server answers.
         self._away_kind = ""  # The fault of which that is the time: see `_kind_of`.
         self._silent: set[Informer | None] = set()  # None: calls are silent.
@@ -46,6 +47,10 @@ class ApiServerHealth:
         A watch takes minutes to notice that a server hangs.
         """
         self._asked = asked
+
+    def follow_rights(self, came_back: Callable[[], None]) -> None:
+        """``came_back``: called when the server permits to read again what it refused before."""
+        self._rights_came_back = came_back
 
     def look(self) -> None:
         """After any news: when the server answers one again, or permits it to read again, no other
@@ -62,6 +67,7 @@ class ApiServerHealth:
         if self._forbidden - forbidden:
             for informer in forbidden:
                 informer.note_rights()
+            self._rights_came_back()
         self._forbidden = forbidden
 
     @property
@@ -158,6 +164,10 @@ def _without_rights(error: ApiError | None) -> ConfigError:
 
 def _nothing() -> ServerSilence | None:
     """Placeholder until `ApiServerHealth.follow` is called."""
+
+
+def _nobody() -> None:
+    """Placeholder until `ApiServerHealth.follow_rights` is called."""
 
 
 def _kind_of(fault: ApiError) -> str:

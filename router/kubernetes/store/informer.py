@@ -116,11 +116,12 @@ class Informer:
             self._answers.set()
 
     def note_rights(self) -> None:
-        """Rights to other kinds came back. This one is asked for at once, and until then the last
-        refusal, which may be over, counts as the first.
+        """Rights to other objects came back. If these are refused, they are asked for at once, and
+        until then the last refusal, which may be over, counts as the first.
         """
-        self.refused_since = self._now()
-        self._answers.set()
+        if self.refused is not None:
+            self.refused_since = self._now()
+            self._answers.set()
 
     async def run(self) -> None:
         """Mirror until cancelled."""

@@ -125,6 +125,10 @@ class KubernetesStore:
         """``asked``: since when calls find the API server silent; call `poke` after news."""
         self._server.follow(asked)
 
+    def follow_rights(self, came_back: Callable[[], None]) -> None:
+        """``came_back``: called when objects may be read again, for mirrors of others."""
+        self._server.follow_rights(came_back)
+
     # Lifecycle ------------------------------------------------------------------------------
 
     async def run(self) -> None:

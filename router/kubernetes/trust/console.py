@@ -68,6 +68,11 @@ class ConsoleUsers:
             task = self._tasks.create_task(run_supervised(informer, f"the watch of {SOURCE}"))
             self._watched = (informer, task)
 
+    def note_rights(self) -> None:
+        """Rights in the namespace came back: ask for the Secret if it could not be read."""
+        if self._watched is not None:
+            self._watched[0].note_rights()
+
     async def step(self) -> None:
         """Create the Secret if there is none."""
         options = self._options

@@ -136,6 +136,11 @@ class TlsSecrets:
                 f"Label all of them: kubectl label secret {name} {TYPE_LABEL}=tls",
             )
 
+    def note_rights(self) -> None:
+        """Rights in the namespace came back: ask for each Secret that could not be read."""
+        for informer, _ in self._watched.values():
+            informer.note_rights()
+
     def _watch(self, name: str) -> None:
         selection = Selection(kind=SECRET, fields=f"metadata.name={name}", keep=whole)
         informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)

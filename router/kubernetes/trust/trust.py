@@ -262,6 +262,12 @@ class SecretTrust(ErrorSource):
             name, secrets = picture.options.name, snapshot.of(SECRET)
             self._requests.look(picture.requests, secrets, name, self.addresses)
 
+    def note_rights(self) -> None:
+        """Rights in the namespace came back: ask for Secrets that could not be read."""
+        for watching in (self._tls, self._console):
+            if watching is not None:
+                watching.note_rights()
+
     # With the API ---------------------------------------------------------------------------
 
     def poke(self) -> None:

@@ -392,6 +392,8 @@ def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
             assert (error.code, error.source) == ("SW0432", "Role/spillway-router")
             assert told.targets == ["10.0.0.1"]
             await asyncio.sleep(2 * limits.WATCH_REFUSED_S)  # They ask rarely now.
+            back: list[None] = []
+            told.store.follow_rights(lambda: back.append(None))
             for server in cluster.kinds.values():
                 server.list_faults = []
             named: set[str] = set()
@@ -402,6 +404,7 @@ def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
 
             await told.until(is_over, limits.WATCH_REFUSED_S * 2)
             assert not any("objects cannot be read" in one for one in named), "rights came back"
+            assert back, "mirrors of others hear of it"
 
     run(story())
 

@@ -185,6 +185,23 @@ def test_a_missing_right_names_the_rule(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
+def test_a_right_that_comes_back_counts_at_once(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        scene.api.put("shop", pair())
+        scene.api.fault = FORBIDDEN
+        scene.tls.look(SHOP, {})
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0443")]
+        scene.api.fault = None
+        await scene.settle()
+        assert scene.codes() == [("Secret/shop", "SW0443")], "it asks again after a while"
+        scene.tls.note_rights()
+        await scene.settle()
+        assert scene.codes() == []
+
+    run(tmp_path, story)
+
+
 def test_credentials_are_named_by_services_and_connectors() -> None:
     wanted = Wanted(
         name="west",
