@@ -14,7 +14,6 @@ from router.control.acceptance import SourcesReading
 from router.documents import Wanted
 from router.documents.in_force import InForce
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import ApiError
 from router.kubernetes.codecs.status import ShortStatus
 from router.kubernetes.leader.bursts import NamespacePlace
 from router.kubernetes.leader.events import EventWriter
@@ -34,6 +33,7 @@ from router.kubernetes.store.cluster_set import ClusterSetPlan
 from router.kubernetes.store.skupper2_objects import LEVEL
 from router.kubernetes.store.store import KubernetesStore, Look
 from router.kubernetes.store.supervise import run_supervised
+from router.kubernetes.store.watched_right import WatchedRight
 from router.kubernetes.targets.pods import is_router, routers_ready, takes_requests
 from router.kubernetes.targets.replicas import HeardRouters
 from router.kubernetes.translation.site_config import SiteDefaults
@@ -92,7 +92,9 @@ class NamespaceStore:
         self._owners = OwnersMap(api, trust.site_id, rng, self.site_is_gone)
         self._in_force = InForceWriter(api, self.writes, self.site_is_gone)
         self.owners: SharedOwners | None = self._owners
-        self._api = api
+        self._may_write_slices = WatchedRight(
+            api, _WRITE_SLICES, self._heard_of_slices, limits.RIGHTS_LOOK_S
+        )
         self._listening: Callable[[Listens], bool] = lambda needs: False
         self._status: Callable[[], ShortStatus | None] = lambda: None
         self._network: AsksNetwork = lambda services: None
@@ -193,7 +195,7 @@ class NamespaceStore:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())
-                tasks.create_task(self._watch_rights())
+                tasks.create_task(self._may_write_slices.run())
                 for one in (
                     self._trust,
                     self._owners,
@@ -217,16 +219,10 @@ class NamespaceStore:
         """The router ends by ``error``."""
         self._failure = str(error) or type(error).__name__
 
-    async def _watch_rights(self) -> None:
-        """Learn the optional write permissions; if unknown, they stay as they were."""
-        while True:
-            wait_s = limits.RIGHTS_LOOK_S
-            try:
-                self._store.may_name_pods(await self._api.allows(_WRITE_SLICES))
-            except ApiError as error:
-                log.debug("a right could not be asked for: %s", error)
-                wait_s = limits.WATCH_BACKOFF_MAX_S
-            await asyncio.sleep(wait_s)
+    def _heard_of_slices(self, may_write: bool | None) -> None:
+        """Take whether EndpointSlices may be written; if unknown, that stays as it was."""
+        if may_write is not None:
+            self._store.may_name_pods(may_write)
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
         """As the store does; then Services whose ports are now listened on may be written."""

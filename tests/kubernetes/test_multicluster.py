@@ -209,6 +209,18 @@ def test_nothing_is_said_or_made_for_a_site_that_takes_no_part_or_is_gone(
     soon(lambda: not conditions(cluster, "west"), "it says no more that it is exported", west)
 
 
+def test_an_export_is_ready_soon_where_the_rights_came_after_the_router(
+    cluster: Cluster, start: Start
+) -> None:
+    multicluster.install(cluster)
+    west = site(start, "west")
+    service(cluster, "west")
+    export(cluster, "west")
+    soon(lambda: "SW0493" in west.codes(), "it says what is missing", west)
+    bind(cluster, "west")
+    soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
+
+
 @pytest.mark.programs("kubectl")
 def test_deleting_the_kinds_ends_nothing_and_without_rights_there_is_a_service_alone(
     cluster: Cluster, start: Start, serve: Serve

@@ -5,7 +5,6 @@ mean; a kind that vanishes leaves its objects as they were last seen.
 """
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -13,7 +12,6 @@ from typing import Final
 import msgspec
 
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import ApiError
 from router.kubernetes.multicluster import conditions, exported, imports, named_pods, reports
 from router.kubernetes.multicluster.availability import Availability
 from router.kubernetes.multicluster.conditions import ReportedStatuses
@@ -33,6 +31,7 @@ from router.kubernetes.objects.objects import Snapshot, stamp_now
 from router.kubernetes.objects.picture import NamespacePicture
 from router.kubernetes.store.custom_kinds import CustomKinds
 from router.kubernetes.store.informer import Informer
+from router.kubernetes.store.watched_right import WatchedRight
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.ids import ServiceKey
@@ -44,9 +43,6 @@ _WRITE_IMPORTS: Final = {
     "group": GROUP,
     "resource": "serviceimports",
 }
-
-
-log = logging.getLogger("router.kubernetes")
 
 
 class ClusterSetPlan(msgspec.Struct, frozen=True):
@@ -73,11 +69,14 @@ class ClusterSet:
         began_at: float,
         site_id: str = "",
     ) -> None:
-        self._api, self._changed, self._site_id = api, changed, site_id
+        self._changed, self._site_id = changed, site_id
         self._own_namespace = self._namespace = namespace
         self._began_at = began_at
         self._kinds = CustomKinds(
             api, API_VERSION, (EXPORT, IMPORT), changed, rng, older=(OLDER_VERSION,)
+        )
+        self._may_write_imports = WatchedRight(
+            api, _WRITE_IMPORTS, self._heard_of_right, limits.CUSTOM_KINDS_S
         )
         self._switched = asyncio.Event()
         self._is_on = False
@@ -91,20 +90,14 @@ class ClusterSet:
         await self._switched.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._kinds.run())
-            tasks.create_task(self._watch_rights())
+            tasks.create_task(self._may_write_imports.run())
 
-    async def _watch_rights(self) -> None:
-        """Learn whether ServiceImports may be written; without an answer the last one stays."""
-        while True:
-            try:
-                may_import = await self._api.allows(_WRITE_IMPORTS)
-            except ApiError as error:
-                log.debug("a right could not be asked for: %s", error)
-                may_import = bool(self._may_import)
-            if may_import != self._may_import:
-                self._may_import = may_import
-                self._changed(IMPORT)
-            await asyncio.sleep(limits.RIGHTS_LOOK_S if may_import else limits.CUSTOM_KINDS_S)
+    def _heard_of_right(self, answer: bool | None) -> None:
+        """Take whether ServiceImports may be written; without an answer the last one stays."""
+        may_import = bool(self._may_import) if answer is None else answer
+        if may_import != self._may_import:
+            self._may_import = may_import
+            self._changed(IMPORT)
 
     @property
     def informers(self) -> Iterable[Informer]:

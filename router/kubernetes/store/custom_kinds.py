@@ -18,6 +18,7 @@ from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection, whole
 from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -58,6 +59,7 @@ class CustomKinds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asked_at = -inf  # Last check of permissions; the loop's time.
         self._is_refused = False  # The server answered, but not the question.
+        self._barred_looks = 0  # Looks in a row that found a kind that we may not read.
 
     @property
     def settled(self) -> bool:
@@ -77,25 +79,34 @@ class CustomKinds:
 
     async def run(self) -> None:
         """Discover the kinds and mirror them until cancelled."""
+        failures = 0
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:
                     await self._look(tasks)
+                    failures = 0
                     wait_s = self._look_again_s()
                 except ApiError as error:
                     log.debug("%s cannot be discovered: %s", self.api_version, error)
-                    wait_s = limits.WATCH_BACKOFF_MAX_S
+                    most_s = limits.WATCH_BACKOFF_MAX_S
                     if error.status != NO_ANSWER and not self._is_refused:
                         self._is_refused = True
                         self._changed(next(iter(self.informers)))  # Stop waiting for it.
                     if error.status == FORBIDDEN:
-                        wait_s = limits.RIGHTS_LOOK_S
+                        most_s = limits.RIGHTS_LOOK_S
+                    wait_s = doubled_s(limits.RIGHTS_AGAIN_S, failures, most_s)
+                    failures += 1
                 await asyncio.sleep(wait_s * self._rng.uniform(0.75, 1.25))
 
     def _look_again_s(self) -> float:
-        if self._idle_s is None or any(map(self._may_read, self.informers)):
-            return limits.CUSTOM_KINDS_S
-        return self._idle_s
+        wait_s = limits.CUSTOM_KINDS_S
+        if self._idle_s is not None and not any(map(self._may_read, self.informers)):
+            wait_s = self._idle_s
+        if AccessLevel.NONE not in self.levels.values():
+            self._barred_looks = 0
+            return wait_s
+        self._barred_looks += 1
+        return doubled_s(limits.RIGHTS_AGAIN_S, self._barred_looks - 1, wait_s)
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         served = await self._served()

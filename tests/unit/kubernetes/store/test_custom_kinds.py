@@ -6,6 +6,8 @@ import random
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.access_levels import AccessLevel, least
 from router.kubernetes.objects.kinds import KINDS
@@ -18,6 +20,7 @@ GROUP = "skupper.io/v2alpha1"
 OLDER = "skupper.io/v1alpha1"
 SERVED = ("Site", "Listener")
 ROUND_S = limits.CUSTOM_KINDS_S * 1.3
+SOON_S = 6.0
 
 
 class CustomCluster(ScriptedCluster):
@@ -93,6 +96,40 @@ def test_a_kind_without_definition_or_right_is_never_listed_and_found_later() ->
             cluster.rights["Site"] = AccessLevel.FULL
             await asyncio.sleep(ROUND_S)
             assert (names(kinds, "Site"), names(kinds, "Listener")) == ({"west"}, {"db"})
+
+    run(story())
+
+
+def test_a_right_that_comes_right_after_the_start_counts_within_seconds() -> None:
+    """A router may start before its Roles are applied, or before the API server has read them."""
+
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.rights = dict.fromkeys(SERVED, AccessLevel.NONE)
+        cluster.add("Site", "west")
+        cluster.add("Listener", "db")
+        async with mirrored(cluster) as kinds:
+            await asyncio.sleep(SOON_S / 3)
+            cluster.rights = dict.fromkeys(SERVED, AccessLevel.FULL)
+            await asyncio.sleep(SOON_S)
+            assert (names(kinds, "Site"), names(kinds, "Listener")) == ({"west"}, {"db"})
+
+    run(story())
+
+
+@pytest.mark.parametrize("status", [403, 0])
+def test_discovery_that_fails_for_a_moment_is_asked_for_again_within_seconds(status: int) -> None:
+    """A starting API server refuses everything until it has read the Roles."""
+
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.fault = ApiError(status, "", "not yet")
+        cluster.add("Site", "west")
+        async with mirrored(cluster) as kinds:
+            await asyncio.sleep(SOON_S / 3)
+            cluster.fault = None
+            await asyncio.sleep(SOON_S)
+            assert names(kinds, "Site") == {"west"}
 
     run(story())
 
