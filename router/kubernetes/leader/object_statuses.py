@@ -15,6 +15,7 @@ from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiE
 from router.kubernetes.objects.objects import Object, Snapshot, version_of
 from router.kubernetes.store.supervise import woken
 from router.model import limits
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -35,6 +36,7 @@ class ObjectStatuses:
         # The version and status that the API last answered; None: the answer holds for any status.
         self._tried: dict[tuple[str, str], tuple[str, Mapping[str, Any] | None]] = {}
         self._dropped: dict[str, frozenset[str]] = {}  # Fields that the server does not keep.
+        self._refusals: dict[tuple[str, str], int] = {}  # In a row, for a missing permission.
         self._woken = asyncio.Event()
 
     def offer(self, snapshot: Snapshot, wanted: Statuses) -> None:
@@ -42,6 +44,7 @@ class ObjectStatuses:
         self._snapshot, self._wanted = snapshot, wanted
         self._not_before = {key: at for key, at in self._not_before.items() if key in wanted}
         self._tried = {key: told for key, told in self._tried.items() if key in wanted}
+        self._refusals = {key: times for key, times in self._refusals.items() if key in wanted}
         self._woken.set()
 
     async def run(self) -> None:
@@ -87,11 +90,14 @@ class ObjectStatuses:
             )
         except ApiError as error:
             if error.status == FORBIDDEN:
-                wait_s = max(wait_s, limits.RIGHTS_LOOK_S)
+                refusals = self._refusals.get(key, 0)
+                wait_s = doubled_s(wait_s, refusals, limits.RIGHTS_LOOK_S)
+                self._refusals[key] = refusals + 1
             elif error.status in (CONFLICT, NOT_FOUND):
                 self._tried[key] = (version_of(found), None)
             log.info("the status of %s/%s could not be written: %s", kind, name, error)
         else:
+            self._refusals.pop(key, None)
             self._tried[key] = (version_of(found), status)
             self._dropped[kind] = frozenset(status.keys() - (answer.get("status") or {}).keys())
         self._not_before[key] = asyncio.get_running_loop().time() + wait_s

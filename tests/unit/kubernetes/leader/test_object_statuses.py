@@ -163,6 +163,21 @@ def test_a_missing_right_is_asked_for_seldom_and_used_once_it_is_given() -> None
     run(story())
 
 
+def test_a_refusal_of_a_moment_delays_a_status_no_longer_than_a_change_does() -> None:
+    """A starting API server refuses everything until it has read the Roles."""
+
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        server.faults = [ApiError(403, "Forbidden", "listeners/status is forbidden")]
+        async with writing(server) as statuses:
+            await offered(statuses, server, {KEY: READY})
+            await asyncio.sleep(limits.STATUS_EVERY_S * 1.1)
+            assert server.objects["db"]["status"] == READY
+
+    run(story())
+
+
 def test_a_server_that_is_away_is_tried_again() -> None:
     async def story() -> None:
         server = Server()
