@@ -191,6 +191,21 @@ def test_a_site_with_mcs_gets_the_rights_for_it_and_loses_them(cluster: Cluster)
     running(cluster, story)
 
 
+def test_a_router_starts_only_when_all_its_rights_are_there(cluster: Cluster) -> None:
+    """A router that asks for a right too early learns of it later."""
+
+    async def story(cluster: Cluster) -> None:
+        mark = len(cluster.faults.seen)
+        site(cluster, "west", mcs="true", routers="2", **{"create-network-policy": "true"})
+        await until(lambda: has_router(cluster, "west"))
+        await settled(cluster, "north")
+        kinds = [kind for verb, kind in writes(cluster, "west", mark) if verb == "patch"]
+        assert {"Role", "RoleBinding", "NetworkPolicy", "PodDisruptionBudget"} < set(kinds)
+        assert set(kinds[kinds.index("Deployment") :]) == {"Deployment"}
+
+    running(cluster, story)
+
+
 def annotate(cluster: Cluster, text: str | None) -> None:
     noted = {"metadata": {"annotations": {names.MCS_NAMESPACES: text}}}
     cluster.patch("ConfigMap", names.SITE_CONFIGMAP, noted, "spillway")
