@@ -34,7 +34,7 @@ def _surveyed(one: Reached) -> SiteSurvey:
         from sitectl.base.texts import config_failure
 
         raise config_failure(errors, "has documents that cannot be read")
-    states = _states(site)
+    states, is_mute = _asked(site)
     return SiteSurvey(
         name=one.name,
         place=place,
@@ -53,7 +53,7 @@ def _surveyed(one: Reached) -> SiteSurvey:
         revoked=tuple(_revoked(site)),
         record=decoded(site.mesh_record()),
         is_running=states is not None,
-        is_mute=states is None and site.admin.is_running(),
+        is_mute=is_mute,
     )
 
 
@@ -89,6 +89,15 @@ def _config(one: Reached) -> dict[str, str]:
 
     found = namespace_site(one).cluster.find("ConfigMap", names.SITE_CONFIGMAP) or {}
     return {str(key): str(value) for key, value in (found.get("data") or {}).items()}
+
+
+def _asked(site: "Site") -> tuple[dict[str, tuple[bool, str]] | None, bool]:
+    """As `_states`, and whether a router runs and does not answer."""
+    states = _states(site)
+    if states is None and site.admin.is_running():
+        states = _states(site)  # It may have begun to listen only after the first question.
+        return states, states is None
+    return states, False
 
 
 def _states(site: "Site") -> dict[str, tuple[bool, str]] | None:

@@ -71,6 +71,18 @@ def test_a_router_that_hangs_is_named_and_nobody_waits_for_it(
     assert failed.value.exit_code is Exit.UNREACHABLE
 
 
+def test_a_router_that_begins_to_listen_between_two_questions_is_no_router_that_hangs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another command starts it in the same moment."""
+    apply(settings, site(BEFORE))
+    started = Waited(silent=1)
+    monkeypatch.setattr(Admin, "get", lambda admin, path: started(path))
+    monkeypatch.setattr(Admin, "is_running", lambda self: started.asked > 0)
+    plan = planned(settings, site(BEFORE))
+    assert plan.changes == []
+
+
 def test_what_contradicts_goes_before_the_new_one_comes(settings: Settings) -> None:
     apply(settings, site("policies: {one: {service: shop}}"))
     assert apply(settings, site("policies: {two: {service: shop}}")) == [
@@ -105,7 +117,10 @@ class Waited:
         self.asked += 1
         if self.asked <= self.silent:
             raise unreachable("no router is ready: its pod is starting", "sitectl check")
-        return [{"name": one.title, "state": "up"} for one in links_of(mesh_of(DIALS), "east")]
+        return [
+            {"name": one.title, "state": "up", "direction": "outgoing"}
+            for one in links_of(mesh_of(DIALS), "east")
+        ]
 
 
 DIALS = "sites: {west: {}, east: {}}\nlinks: [{from: east, to: west}]\n"
