@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -69,15 +70,13 @@ def site_lock(path: Path) -> Iterator[SiteLock]:
 def _locked(path: Path) -> tuple[TextIO, int | None]:
     """The lock file at ``path``, locked, and the process that died while it held the lock."""
     file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _is_free(file):
         file.seek(0)
         holder = process_in(file.read(LOCK_TEXT_BYTES_MAX))
         file.close()
         raise RouterError(
             f"the router of this site runs already (process {holder}). Try: sitectl status"
-        ) from None
+        )
     file.seek(0)
     inode = os.fstat(file.fileno()).st_ino
     died = process_that_died(file.read(LOCK_TEXT_BYTES_MAX), inode)
@@ -86,6 +85,23 @@ def _locked(path: Path) -> tuple[TextIO, int | None]:
         os.ftruncate(file.fileno(), 0)
         os.write(file.fileno(), lock_text(os.getpid(), inode).encode())
     return file, died
+
+
+def _is_free(file: TextIO) -> bool:
+    """Whether ``file`` could be locked, and is now.
+
+    `sitectl` checks whether a router runs by taking the lock for a moment.
+    """
+    until = time.monotonic() + limits.SITE_LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(limits.SITE_LOCK_RETRY_S)
+        else:
+            return True
 
 
 def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:

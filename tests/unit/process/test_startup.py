@@ -1,10 +1,12 @@
 """The lock of a site: who holds it, and whether who held it came to an end."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,17 @@ def test_who_was_killed_leaves_its_process_id(tmp_path: Path) -> None:
         assert ours.died == held.pid
         assert process_in(lock.read_text()) == os.getpid()
     assert lock.read_text() == ""
+
+
+def test_a_command_that_checks_whether_a_router_runs_stops_none_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the lock for a moment (`run_lock.is_locked`)."""
+    with (tmp_path / "lock").open("w") as checking:
+        fcntl.flock(checking, fcntl.LOCK_EX)
+        monkeypatch.setattr(time, "sleep", lambda seconds: checking.close())
+        with site_lock(tmp_path / "lock") as ours:
+            assert ours.died is None
 
 
 def test_who_came_to_an_end_leaves_nothing(tmp_path: Path) -> None:
