@@ -28,23 +28,36 @@ _PACKAGES = ("aiohttp", "uvloop", "msgspec", "cryptography", "PyYAML", "httptool
 
 
 @contextlib.contextmanager
-def stacks_on_signal(run: Path) -> Iterator[None]:
+def stacks_on_signal(run: Path) -> Iterator[Callable[[], None]]:
     """At SIGUSR2 write each thread's stack to `run/stacks.txt`, even when the loop hangs.
 
-    The signal handler is written in C: it needs neither the loop nor the interpreter's lock.
+    The signal handler is written in C: it needs neither the loop nor the interpreter's lock. Yields
+    a function that opens the file again.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    path = run / STACKS_FILE
     try:
-        descriptor = os.open(run / STACKS_FILE, flags, 0o600)
+        descriptor = _stacks_file(path, os.O_TRUNC)
     except OSError:  # A full disk keeps no router from starting.
-        yield
+        yield lambda: None
         return
+
+    def reopen() -> None:
+        with contextlib.suppress(OSError):
+            again = _stacks_file(path)
+            os.dup2(again, descriptor, inheritable=False)
+            os.close(again)
+
     try:
         faulthandler.register(signal.SIGUSR2, file=descriptor, all_threads=True)
-        yield
+        yield reopen
     finally:
         faulthandler.unregister(signal.SIGUSR2)
         os.close(descriptor)
+
+
+def _stacks_file(path: Path, more: int = 0) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | more
+    return os.open(path, flags, 0o600)
 
 
 class DebugDump:

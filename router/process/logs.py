@@ -10,7 +10,7 @@ import logging.handlers
 import os
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -120,6 +120,7 @@ class Logs:
 
     def __init__(self, file: _Reopening | None) -> None:
         self._file = file
+        self._others: list[Callable[[], None]] = []
 
     @property
     def is_file(self) -> bool:
@@ -140,10 +141,16 @@ class Logs:
             log.error("lines of this log were lost", extra={"cause": self._file.trouble})
         timers.call_at(timers.now() + limits.STATE_RETRY_S, lambda: self.retry_by(timers))
 
+    def reopen_with(self, other: Callable[[], None]) -> None:
+        """``other`` reopens another file of this process, together with the log."""
+        self._others.append(other)
+
     def reopen(self) -> None:
-        """Reopen the log file; nothing to do on stdout."""
+        """Reopen the log, unless it is stdout, and the other files."""
         if self._file is not None:
             self._file.reopen()
+        for other in self._others:
+            other()
 
 
 @contextlib.contextmanager

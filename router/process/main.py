@@ -57,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             ) as logs,
         ):
             sweep_temporaries(directory, time.time())  # Left by processes that crashed.
-            with stacks_on_signal(run):
+            with stacks_on_signal(run) as reopen_stacks:
+                logs.reopen_with(reopen_stacks)
                 return run_loop(lambda: _serve(options, logs, namespace, lock))
     except (RouterError, CertError, OSError) as error:
         print(f"spillway-router: {error}", file=sys.stderr)

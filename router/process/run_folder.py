@@ -14,6 +14,15 @@ from router.process.startup import SiteLock
 log = logging.getLogger("router.process")
 
 
+def make_folder(directory: Path, folder: Path) -> None:
+    """Make ``folder`` below the site in ``directory``. Raises `OSError` if the site is gone: it was
+    removed, and stays so."""
+    place = directory
+    for part in folder.relative_to(directory).parts:
+        place /= part
+        place.mkdir(mode=0o700, exist_ok=True)
+
+
 class RunFolder:
     """The folder of ``lock`` below the site in ``directory``. ``reopen`` opens its files again; the
     admin socket is `admin.admin_socket`'s."""
@@ -38,10 +47,8 @@ class RunFolder:
     def _check(self) -> None:
         if os.path.lexists(self._lock.path) or self._directory.stat().st_ino != self._inode:
             return
-        folder = self._directory
-        for part in self._lock.path.parent.relative_to(folder).parts:
-            folder /= part
-            folder.mkdir(mode=0o700, exist_ok=True)
+        folder = self._lock.path.parent
+        make_folder(self._directory, folder)
         self._lock.renew()
         self._reopen()
         log.warning("the lock in %s, or all of the folder, was removed and is made again", folder)

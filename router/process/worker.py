@@ -27,7 +27,7 @@ from router.process.lifecycle import drain
 from router.process.logs import Logs, logging_to
 from router.process.opened_store import DirectoryStore
 from router.process.router_process import RouterProcess
-from router.process.run_folder import RunFolder
+from router.process.run_folder import RunFolder, make_folder
 from router.process.startup import SiteLock, run_loop, site_lock
 from router.workers.worker_messages import (
     Ask,
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     run = part.run(directory)
     line = _line(os.dup(0))  # Stays open, whatever happens to the original.
     try:
-        run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(directory, run)
         with (
             # A worker that outlived the first one still has its share.
             site_lock(run / "lock") as lock,

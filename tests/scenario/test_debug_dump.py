@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import signal
 import tarfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from tests.scenario.clients import burst
 from tests.scenario.harness import SHOP_PORT, Network, Site
+from tests.scenario.waiting import until
 
 MARKER = "pLaNtEd0MaRkEr"
 
@@ -135,6 +137,18 @@ def test_of_a_router_that_stands_still_the_rest_is_there(net: Network, tmp_path:
     assert "State:\tT" in json.loads(parts["process.json"])["status"]
     assert {"documents.json", "logs/router.log", "logs/events.log"} <= parts.keys()
     assert MARKER.encode() not in b"".join(parts.values())
+
+
+def test_stacks_are_there_again_when_the_folder_of_the_router_was_removed(
+    net: Network, tmp_path: Path
+) -> None:
+    near = net.sites[0]
+    run = near.directory / "run"
+    shutil.rmtree(run)
+    for name in ("stacks.txt", "admin.sock"):
+        until((run / name).exists, f"{name} is back")
+    parts = dump(near, tmp_path / "d.tar.gz")
+    assert b"Thread" in parts["stacks.txt"]
 
 
 def test_without_a_router_documents_and_logs_are_there(net: Network, tmp_path: Path) -> None:

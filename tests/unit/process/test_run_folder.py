@@ -2,6 +2,9 @@
 
 import asyncio
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +75,25 @@ def test_a_lock_of_another_router_stays(site: Path) -> None:
     other.touch()
     assert not after(lambda: other.rename(lock), site, lock.parent)
     assert lock.read_text() == ""
+
+
+def test_a_worker_that_starts_late_makes_no_removed_site_again(tmp_path: Path) -> None:
+    site = tmp_path / "west"
+    ours, worker = socket.socketpair()
+    with ours, worker:
+        told = subprocess.run(
+            [
+                *(sys.executable, "-m", "router.process.worker", "--site-dir", str(site)),
+                *("--index", "1", "--count", "2", "--links", "0"),
+                *("--log", "stdout", "--log-level", "info"),
+            ],
+            stdin=worker.fileno(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert told.returncode == 1
+    assert told.stderr == (
+        f"spillway-router, worker 1: [Errno 2] No such file or directory: '{site}/run'\n"
+    )
+    assert not site.exists()
