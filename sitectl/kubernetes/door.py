@@ -25,6 +25,7 @@ from router.kubernetes.objects.objects import (
     name_of,
     part,
     pod_refusal,
+    seconds_of,
 )
 from router.kubernetes.objects.starting_pods import (
     container_statuses,
@@ -44,6 +45,10 @@ STATE_VARIABLE = "SITECTL_STATE"
 IN_POD_STATE = "/var/lib/spillway"
 _KILLED = frozenset((137, 143))
 """Exit codes of containers that a signal ended: a probe failed, or memory was short."""
+_STEADY_S = 600.0
+"""A container that runs for so long has not ended as soon as it started: kubelet forgets its
+restarts too.
+"""
 _ENDED = frozenset(("Failed", "Succeeded"))
 _NO_IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"))
 
@@ -266,7 +271,13 @@ def _trouble(pod: Object) -> str:
 
 
 def _failure(container: Mapping[str, Any]) -> int:
-    """The exit code with which it ended before it ran again; 0: none, or a signal ended it."""
+    """The exit code with which it ended shortly before; 0: none, a signal ended it, or it has run
+    for long since.
+    """
+    state = container.get("state") or {}
+    began = seconds_of(str((state.get("running") or {}).get("startedAt") or ""))
+    if began is not None and time.time() - began > _STEADY_S:
+        return 0
     ended = (container.get("lastState") or {}).get("terminated") or {}
     code = ended.get("exitCode")
     return code if isinstance(code, int) and code not in _KILLED else 0

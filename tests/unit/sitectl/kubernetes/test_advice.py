@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from router.kubernetes.client.errors import refused
+from router.kubernetes.objects.objects import stamp_now
 from sitectl.kubernetes.cluster import Executed
 from tests.kubernetes.failures import lost_quota_race
 from tests.unit.sitectl.conftest import CommandLine
@@ -411,6 +412,28 @@ def test_check_leaves_objects_that_another_keeps_or_another_version_made_to_them
             },
             "runs, and is not ready yet: restart 3, after an end with exit code 1",
             "kubectl -n shop logs spillway-router-2 -c router --previous",
+        ),
+        (
+            {
+                "name": "router",
+                "state": {"running": {"startedAt": stamp_now()}},
+                "ready": False,
+                "restartCount": 3,
+                "lastState": {"terminated": {"exitCode": 1}},
+            },
+            "runs, and is not ready yet: restart 3, after an end with exit code 1",
+            "kubectl -n shop logs spillway-router-2 -c router --previous",
+        ),
+        (  # It ended so days ago, which is not why it is not ready now.
+            {
+                "name": "router",
+                "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+                "ready": False,
+                "restartCount": 3,
+                "lastState": {"terminated": {"exitCode": 1}},
+            },
+            "runs, and is not ready yet",
+            "kubectl -n shop describe pod spillway-router-2",
         ),
         (
             {
