@@ -210,6 +210,9 @@ class NamespaceStore:
                     self._status_writer,
                 ):
                     tasks.create_task(run_supervised(one, type(one).__name__))
+        except ExceptionGroup as group:  # A fault of ours, by which the router ends.
+            self.fails(group.exceptions[0])
+            raise
         finally:
             if self._lease.holds and not self._others_ready:
                 await self._status_writer.stop(self._failure)
