@@ -11,10 +11,9 @@ from pathlib import Path
 from certs.joining.claims import Grant
 from router.admin.events import EventLog
 from router.admin.views.status import Status
-from router.exchange.readings import Readings
 from router.model import limits
 from router.model.events import ENDED_WITHOUT_STOPPING
-from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.ids import RouterId, ServiceKey
 from router.model.wording.file_trouble import next_step
 from router.net.ports import Network
 from router.node.problems.left_out import Lack, LeftOut
@@ -56,21 +55,28 @@ class FollowedRecord:
     def follow(
         self,
         network: Network,
-        readings: Readings,
+        router: SiteRouter,
         utc: Callable[[float], str],
         left_out: Callable[[ServiceKey, Lack], LeftOut],
-        site_name: Callable[[SiteId], str],
         whole: RouterFigures,
     ) -> None:
         """Report when requests spill or are refused.
 
-        ``utc``: ISO 8601 of the network's seconds. ``left_out``, ``site_name``: see `EpisodeNews`.
-        ``whole``: the figures of the other workers.
+        ``utc``: ISO 8601 of the network's seconds. ``left_out``: see `EpisodeNews`. ``whole``: the
+        figures of the other workers.
         """
-        self.journal.key_of = readings.routing_key_of
-        beside = whole.others.each if whole.workers.all else None
+        self.journal.key_of = router.readings.routing_key_of
+        has_workers = bool(whole.workers.all)
         self._episodes = EpisodeNews(
-            network, readings, self.journal, utc, left_out, site_name, beside, whole.others.shares
+            network,
+            router.readings,
+            self.journal,
+            utc,
+            left_out,
+            router.site_name,
+            whole.others.each if has_workers else None,
+            whole.others.shares,
+            lambda: not has_workers and bool(router.links.adjacencies.siblings),
         )
         if whole.workers.all:
             WorkerNews(network, self.journal, whole.workers)

@@ -258,9 +258,7 @@ class RouterProcess:
         answers = self.record.sibling_answers(self.network, router.identity.router, view.own_status)
         self.insight.disclosure.tell_siblings(answers.answer)
         if self.part.leads:
-            self.record.follow(
-                self.network, router.readings, view.utc, view.left_out, router.site_name, whole
-            )
+            self.record.follow(self.network, router, view.utc, view.left_out, whole)
             services.judge_with(others)
             services.clients.count_with(others.refused_clients)
             router.questions.count_targets_with(others.unanswered_target_requests)
