@@ -390,6 +390,27 @@ def test_requests_of_other_sites_and_routers_are_not_told_as_none(
         expect(page.locator(".statement").first).to_have_text(told)
 
 
+def test_one_of_several_routers_does_not_tell_its_requests_as_those_of_the_site(
+    chromium: Browser, stage: Stage
+) -> None:
+    whose = "Requests, latencies and the capacity of targets are those of this router, one of 2."
+    pages = ("#/overview", "#/services", "#/services/shop:8080", "#/topology")
+    picture = stage.router.live
+    for at in pages:
+        with looking(chromium, stage, at) as page:
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            expect(page.locator("main")).not_to_contain_text("this router")
+    several = msgspec.structs.replace(picture.status, replicas=2)
+    stage.router.live = msgspec.structs.replace(picture, status=several)
+    for at in pages:
+        with looking(chromium, stage, at) as page:
+            expect(page.locator("main")).to_contain_text(whose)
+    with looking(chromium, stage) as page:
+        expect(page.locator(".answer")).to_contain_text(
+            re.compile(r"/s of [\d.]+/s at this router leave east")
+        )
+
+
 @pytest.mark.parametrize("per_s", [0.0, 4.0])
 def test_while_a_worker_does_not_answer_not_every_request_is_served(
     chromium: Browser, stage: Stage, per_s: float

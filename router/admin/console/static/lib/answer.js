@@ -8,6 +8,7 @@ import {
   becauseOf, begins, idleText, isFailing, isFault, leavingText, nounOf, openElsewhere, reasons, scopeOf, servedBy, spilling,
 } from "./spills.js";
 import { answersErrors, answersNothing, breaksOff, isEjected } from "./targets.js";
+import { atThisRouter } from "./words.js";
 
 const NAMED = 3; // Services or sites that a sentence names.
 
@@ -180,9 +181,10 @@ function howMuch(live, away) {
   const begun = live.now.reduce((sum, one) => sum + one.begun_per_s, 0);
   const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
   const open = away.reduce((sum, one) => sum + openElsewhere(one), 0);
-  if (perS >= LEAST_PER_S && perS <= begun) return `${rate(perS)} of ${rate(begun)}`;
-  if (!open) return rate(perS);
-  const connections = plural(open, "open connection");
+  const here = atThisRouter(live.status);
+  if (perS >= LEAST_PER_S && perS <= begun) return `${rate(perS)} of ${rate(begun)}${here}`;
+  if (!open) return `${rate(perS)}${here}`;
+  const connections = `${plural(open, "open connection")}${here}`;
   return perS >= LEAST_PER_S ? `${rate(perS)} and ${connections}` : connections;
 }
 
@@ -205,7 +207,7 @@ function failingNow(live, failing, failed, requests) {
     : "";
   return {
     text: `${begins(nounOf(servicesOf(live, [...failing, ...others])))}s fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail.${because}${silentHere(live)}${failedHere(live)}${givenUp(live)}${besides(live)}`,
+    more: `${rate(perS)} of ${rate(requests)} fail${atThisRouter(live.status)}.${because}${silentHere(live)}${failedHere(live)}${givenUp(live)}${besides(live)}`,
     tone: "bad",
   };
 }

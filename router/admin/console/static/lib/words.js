@@ -50,6 +50,15 @@ export function atThisRouter(status) {
   return status.replicas > 1 ? " at this router" : "";
 }
 
+/**
+ * `Requests … are those of this router, one of 2.`: each of several routers of a site counts its own.
+ * @param {any} status
+ */
+export function whoseRequests(status) {
+  if (!(status.replicas > 1)) return "";
+  return `Requests, latencies and the capacity of targets are those of this router, one of ${count(status.replicas)}.`;
+}
+
 /** The links that have no connection at some workers. @param {any} live */
 export function linksPartly(live) {
   return live.links.filter((link) => link.workers_down.length);

@@ -12,7 +12,7 @@ import { byCost, inOrder } from "../lib/network/sites.js";
 import { servedBy, spilledText, spillText, spilling } from "../lib/spills.js";
 import { Ago, Badge, Card, Empty, Hint, Meter, Table } from "../lib/ui.js";
 import { Trends } from "../lib/charts/trends.js";
-import { linkState, siteState } from "../lib/words.js";
+import { linkState, siteState, whoseRequests } from "../lib/words.js";
 
 export const title = "Overview";
 const PROBLEMS_SHOWN = 10; // One dead host may be a target of every service.
@@ -128,7 +128,9 @@ function Services({ live }) {
     }))
     .sort((one, other) => (other.now?.begun_per_s ?? 0) - (one.now?.begun_per_s ?? 0));
   return html`<${Card} title="Services" id="services">
-    <p class="muted note">All figures, including in flight, cover the last few seconds.</p>
+    <p class="muted note">
+      All figures, including in flight, cover the last few seconds. ${whoseRequests(live.status)}
+    </p>
     <${Table}
       caption="Services"
       rows=${rows.slice(0, SHOWN_MAX)}

@@ -15,6 +15,7 @@ import { useAnswer } from "../lib/store.js";
 import { Elsewhere, Targets, answersErrors, answersNothing, breaksOff } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
 import { Candidates, known, RunnerUp } from "../lib/why.js";
+import { whoseRequests } from "../lib/words.js";
 
 export const title = "Services";
 
@@ -70,7 +71,7 @@ function List({ live }) {
     (histories.value ?? []).find((kept) => kept.service === one.name && kept.port === one.port);
   return html`<${Card}>
     <p class="muted note">
-      Figures cover the last few seconds. In flight and queued are means of 5 s.
+      Figures cover the last few seconds. In flight and queued are means of 5 s. ${whoseRequests(live.status)}
     </p>
     <${Table}
       caption="Services"
@@ -188,6 +189,7 @@ function Service({ live, route }) {
     ${service.removed && html`<p class="statement">${service.removed}</p>`}
     <p class="statement">${statement(service, now, live)}</p>
     <${Figures} service=${service} now=${now} />
+    ${whoseRequests(live.status) && html`<p class="muted note">${whoseRequests(live.status)}</p>`}
     <${RiverCard} ...${{ live, service, route, history, kept, site }} />
     <${Sites} service=${service} kept=${kept} />
     <${CallersCard} name=${asked} site=${live.status.name} />

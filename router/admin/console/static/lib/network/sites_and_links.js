@@ -10,7 +10,7 @@ import { SiteMap } from "./site_map.js";
 import { servedBy, spillText } from "../spills.js";
 import { get } from "../api.js";
 import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../ui.js";
-import { atThisRouter, costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable } from "../words.js";
+import { atThisRouter, costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable, whoseRequests } from "../words.js";
 
 /** Load that spills to each site by name, over all services: requests per second, open connections. */
 function spilledTo(live) {
@@ -266,7 +266,7 @@ function Summary({ graph, live }) {
       </p>
       <p class="muted">
         ${knowsAll ? "A link between two other sites is shown while it is up." : "An edge router knows no links between other sites."}${" "}
-        Point at a site, or choose one in the list, to see the path to it.
+        Point at a site, or choose one in the list, to see the path to it. ${whoseRequests(live.status)}
       </p>
     </div>
   <//>`;
