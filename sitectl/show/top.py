@@ -203,9 +203,10 @@ def head(
         states.append(Cell(output.count(problems, "problem"), colours.WARN))
     if stale:
         states = [Cell("stale", colours.BAD)]
+    links = output.links_up(status)
     facts = {
         "sites": output.sites(status),
-        "links": output.links_up(status),
+        "links": f"requests and {links}" if output.several_routers(status) else links,
         "time": f"{output.safe(str(live.get('at'))[11:19])} UTC",
         "sort": f"by {sort}",
         "paused": "PAUSED" if paused else "",

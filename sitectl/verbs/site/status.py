@@ -124,7 +124,8 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
     if load:
         lines.append(f"Load:     {load}")
     if running and item.get("replicas", 1) > 1:
-        lines.append(f"Routers:  {item['replicas']} of this site, linked to each other")
+        lines.append(f"Routers:  {item['replicas']} of this site, linked to each other;")
+        lines.append("          links and rates here are those of the router that answers")
     workers = item.get("workers") or []
     if running and workers:
         lines.append(f"Workers:  {_workers(workers)}")

@@ -817,7 +817,10 @@ def test_status_counts_the_routers_of_a_site_that_has_several(
 ) -> None:
     admin.item("/api/v1/status", {**STATUS, "replicas": 2})
     told = here.ok("status").stdout
-    assert "Routers:  2 of this site, linked to each other\n" in told
+    assert (
+        "Routers:  2 of this site, linked to each other;\n"
+        "          links and rates here are those of the router that answers\n"
+    ) in told
     assert "1 link at this router, " in told, "each knows its own links"
     admin.item("/api/v1/status", {**STATUS, "replicas": 1})
     told = here.ok("status").stdout

@@ -331,6 +331,13 @@ def test_the_first_line_of_a_narrow_terminal_does_without_whole_parts() -> None:
     assert (at_60[0], at_60[-1]) == (parts[0], parts[3]), "of when it is"
 
 
+def test_of_several_routers_the_first_line_says_that_requests_are_those_of_this_one() -> None:
+    status = {**STATUS, "links": 1, "links_up": 1}
+    assert "  1 link  " in top.head({**LIVE, "status": status}, "requests")
+    several = {**LIVE, "status": {**status, "replicas": 2}}
+    assert "  requests and 1 link at this router  " in top.head(several, "requests")
+
+
 def test_problems_are_named_with_code_and_sentence() -> None:
     problems = [
         {"code": "SW0335", "message": "Service shop:80: 0 of 2 targets are ready here", "hint": ""},
