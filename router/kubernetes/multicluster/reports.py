@@ -76,7 +76,7 @@ def _conditions(
 def _exported(read: ReadExport, terms: ExportTerms, inner: Collection[ServiceKey]) -> str:
     carried = {key.port for key in inner if key.name == read.name}
     lacking = not_carried(terms.ports, carried)
-    return f"offered to the network as service {read.name}{_pods(read, terms)}{lacking}"
+    return f"known to the network as service {read.name}{_pods(read, terms)}{lacking}"
 
 
 def _pods(read: ReadExport, terms: ExportTerms) -> str:

@@ -42,6 +42,11 @@ def test_an_export_alone_is_ready_and_without_conflict() -> None:
     }
 
 
+def test_an_export_is_known_to_the_network_whether_or_not_it_has_a_target_to_offer() -> None:
+    (ready,) = (one for one in report(site_export()) if one["type"] == "Ready")
+    assert ready["message"].startswith("Spillway: known to the network as service shop-")
+
+
 def test_an_export_that_is_not_announced_yet_is_pending() -> None:
     assert conditions()["Ready"] == ("False", "Pending")
 
