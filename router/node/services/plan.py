@@ -195,7 +195,7 @@ def _planned(
         key = ServiceKey(told.name, port)
         targets = _targets(key, index, declaration, here, problems)
         override = override_of(key, declaration, wanted)
-        listen, why_not = place_of(key, declaration, wanted)
+        listen, why_not = place_of(key, declaration, wanted, is_served=bool(given))
         if (refusal := doors.refused.get(port)) is not None:
             listen, why_not = None, refusal.value
         clash = _own_listener(listen, targets)

@@ -1,5 +1,7 @@
 """Wanted state and declarations, resolved into service ports."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -292,6 +294,28 @@ def test_a_service_that_is_led_nowhere_on_purpose_says_so() -> None:
     assert why() == "no Kubernetes Service leads here"
     assert why(headless="shop").startswith("wanted so (headless")
     assert why(listener=ListenerSpec(service="shop", listen="none")) == "wanted so (listen: none)"
+
+
+def test_in_a_namespace_without_service_sync_what_it_does_not_ask_for_is_not_called_missing() -> (
+    None
+):
+    def closed(**documents: Any) -> str:
+        site = SiteSpec(service_sync=False)
+        wanted = Wanted(name="east", site=site, inner_ports={}, **documents)
+        planned = Planner().plan(wanted, {"shop": declaration()}).services[SHOP]
+        return "\n".join(listener_problems.closed(SHOP, {}, planned))
+
+    assert closed() == (
+        f"Service {SHOP} has no listener here: service sync is off at this site.\n"
+        f"To give it one: sitectl service set {SHOP} --listen PORT"
+    )
+    asking: dict[str, Any] = {
+        "services": ServiceSpec(ports=(80,)),
+        "connectors": ConnectorSpec(service="shop"),
+        "listeners": ListenerSpec(service="shop"),
+    }
+    for kind, document in asking.items():
+        assert "no Kubernetes Service leads here" in closed(**{kind: {"shop": document}}), kind
 
 
 def test_where_a_service_of_kubernetes_is_missing_the_step_leads_to_why_it_was_refused() -> None:

@@ -11,18 +11,24 @@ from router.model.specs import ListenerSpec
 
 NO_SERVICE: Final = "no Kubernetes Service leads here"
 """In a namespace: none was made, or another one of that name keeps the name."""
+SYNC_IS_OFF: Final = "service sync is off at this site"
 
 
 def place_of(
-    key: ServiceKey, declaration: Declaration, wanted: Wanted
+    key: ServiceKey, declaration: Declaration, wanted: Wanted, *, is_served: bool = False
 ) -> tuple[tuple[str, int] | None, str]:
-    """Host and port; None: it does not listen here, with the reason."""
+    """Host and port; None: it does not listen here, with the reason.
+
+    ``is_served``: this site has a connector of the service. In a namespace that asks for it, too.
+    """
     override = override_of(key, declaration, wanted)
     if wanted.inner_ports is not None:
         inner = wanted.inner_ports.get(key)
         if inner is not None:
             return (wanted.site.bind_ip, inner), ""
-        return None, not_asked(key, declaration, wanted) or NO_SERVICE
+        is_own = is_served or override is not None or key.name in wanted.services
+        why_none = NO_SERVICE if is_own or wanted.site.service_sync else SYNC_IS_OFF
+        return None, not_asked(key, declaration, wanted) or why_none
     if why_not := not_asked(key, declaration, wanted):
         return None, why_not
     if override is None:
@@ -63,7 +69,7 @@ def not_asked(key: ServiceKey, declaration: Declaration, wanted: Wanted) -> str:
             return f"{WANTED_SO} (its clients come by Listener {name})"
         return f"{WANTED_SO} (a routing key: no Listener of this site says where)"
     if wanted.inner_ports is None and not (wanted.site.service_sync or key.name in wanted.services):
-        return "service sync is off at this site"
+        return SYNC_IS_OFF
     return ""
 
 
