@@ -9,6 +9,7 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from types import FrameType
@@ -56,6 +57,23 @@ class LateLaw(BaseException):
     """A test of Hypothesis takes too long. Hypothesis would simplify the example of a `Late`."""
 
 
+def _raise_in_test(late: BaseException) -> None:
+    """Raise ``late``. While a test waits for playwright, that runs its event loop in a greenlet of
+    this thread, which the exception would end in the middle of a callback: every other test with
+    the same browser would then fail. It goes into the greenlet of the test instead; the callback
+    goes on at the next call of playwright.
+    """
+    greenlet = sys.modules.get("greenlet")  # Of playwright, if that is loaded.
+    if greenlet is None:
+        raise late
+    current = outermost = greenlet.getcurrent()
+    while outermost.parent is not None:
+        outermost = outermost.parent
+    if current is outermost:
+        raise late
+    outermost.throw(late)
+
+
 class Timeouts:
     """Instead of the ways of pytest-timeout to end a test."""
 
@@ -71,7 +89,7 @@ class Timeouts:
         def late(number: int, frame: FrameType | None) -> None:
             faulthandler.dump_traceback(_STDERR_FD)
             text = f"the test took more than {settings.timeout:g} s"
-            raise LateLaw(text) if is_law else Late(text)
+            _raise_in_test(LateLaw(text) if is_law else Late(text))
 
         signal.signal(signal.SIGALRM, late)
         signal.setitimer(signal.ITIMER_REAL, settings.timeout, AGAIN_S)
