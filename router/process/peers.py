@@ -45,6 +45,7 @@ class Peers:
         """Resolve until canceled."""
         loop = asyncio.get_running_loop()
         while True:
+            self._renewed.clear()
             names = names_of(self._site.peers) if self._site is not None else []
             found: dict[str, tuple[str, ...]] = {}
             for name in names:
@@ -52,7 +53,6 @@ class Peers:
             if found != self._found:
                 self._found = found
                 self._changed()
-            self._renewed.clear()
             try:
                 async with asyncio.timeout(limits.PEERS_RESOLVE_S):
                     await self._renewed.wait()

@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from router.documents import Wanted
 from router.model import limits
 from router.model.specs import SiteSpec
 from router.process.peers import Peers, is_own_address, names_of, to_dial
+from tests.unit.virtual_loop import run, running
 
 
 def site(*peers: str, **fields: Any) -> SiteSpec:
@@ -74,3 +77,26 @@ def test_an_edge_has_no_siblings_and_a_site_without_peers_is_as_it_was() -> None
         assert peers.found(alone) is alone
 
     asyncio.run(story())
+
+
+def test_peers_that_change_while_names_are_resolved_are_resolved_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[float, str]] = []
+
+    async def answer(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        asked.append((asyncio.get_running_loop().time(), name))
+        await asyncio.sleep(1.0)
+        return [(0, 0, 0, "", ("192.0.2.1", 0))]
+
+    async def story() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
+        peers = Peers(lambda: None)
+        peers.found(Wanted(name="west", site=site("one.example:1")))
+        async with running(peers):
+            await asyncio.sleep(0.5)
+            peers.found(Wanted(name="west", site=site("two.example:1")))
+            await asyncio.sleep(1.0)
+
+    run(story())
+    assert asked == [(0.0, "one.example"), (1.0, "two.example")]
