@@ -33,8 +33,10 @@ class ObjectStatuses:
         self._wanted: Statuses = {}
         self._snapshot = Snapshot("", {})
         self._not_before: dict[tuple[str, str], float] = {}  # Earliest next write, by (kind, name).
-        # The version and status that the API last answered; None: the answer holds for any status.
-        self._tried: dict[tuple[str, str], tuple[str, Mapping[str, Any] | None]] = {}
+        # The version and status that the API answered last.
+        self._tried: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
+        # The version that the API refused as outdated or gone, and until when that counts.
+        self._overtaken: dict[tuple[str, str], tuple[str, float]] = {}
         self._dropped: dict[str, frozenset[str]] = {}  # Fields that the server does not keep.
         self._refusals: dict[tuple[str, str], int] = {}  # In a row, for a missing permission.
         self._woken = asyncio.Event()
@@ -44,6 +46,7 @@ class ObjectStatuses:
         self._snapshot, self._wanted = snapshot, wanted
         self._not_before = {key: at for key, at in self._not_before.items() if key in wanted}
         self._tried = {key: told for key, told in self._tried.items() if key in wanted}
+        self._overtaken = {key: told for key, told in self._overtaken.items() if key in wanted}
         self._refusals = {key: times for key, times in self._refusals.items() if key in wanted}
         self._woken.set()
 
@@ -64,11 +67,11 @@ class ObjectStatuses:
                 continue
             if self._has_answer(key, found, status):
                 continue  # If the object differs by now, the watch will deliver another version.
-            if self._not_before.get(key, 0.0) <= loop.time():
+            if self._due_at(key, found) <= loop.time():
                 await self._write(key, found, status)
                 if self._has_answer(key, found, status):
                     continue
-            wait_s = self._not_before[key] - loop.time()
+            wait_s = self._due_at(key, found) - loop.time()
             soonest = wait_s if soonest is None else min(soonest, wait_s)
         return soonest
 
@@ -78,8 +81,13 @@ class ObjectStatuses:
         return (found.get("status") or {}) == kept
 
     def _has_answer(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> bool:
-        version, answered = self._tried.get(key, ("", None))
-        return version == version_of(found) and answered in (None, status)
+        return self._tried.get(key) == (version_of(found), status)
+
+    def _due_at(self, key: tuple[str, str], found: Object) -> float:
+        """Earliest time of the next write to ``found``."""
+        version, until = self._overtaken.get(key, ("", 0.0))
+        earliest = self._not_before.get(key, 0.0)
+        return max(earliest, until) if version == version_of(found) else earliest
 
     async def _write(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> None:
         kind, name = key
@@ -94,7 +102,9 @@ class ObjectStatuses:
                 wait_s = doubled_s(wait_s, refusals, limits.RIGHTS_LOOK_S)
                 self._refusals[key] = refusals + 1
             elif error.status in (CONFLICT, NOT_FOUND):
-                self._tried[key] = (version_of(found), None)
+                # The watch will deliver another version, or none if this server was behind.
+                until = asyncio.get_running_loop().time() + limits.STATUS_AGAIN_S
+                self._overtaken[key] = (version_of(found), until)
             log.info("the status of %s/%s could not be written: %s", kind, name, error)
         else:
             self._refusals.pop(key, None)

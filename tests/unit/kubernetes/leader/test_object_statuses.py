@@ -145,6 +145,22 @@ def test_a_conflict_waits_for_what_the_watch_brings() -> None:
     run(story())
 
 
+def test_an_answer_that_the_object_is_gone_counts_for_a_while_if_it_stays() -> None:
+    """One of several API servers may not know the kind yet; then no watch brings any news."""
+
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        server.faults = [ApiError(404, "NotFound", "404 page not found")]
+        async with writing(server) as statuses:
+            await offered(statuses, server, {KEY: READY})
+            await asyncio.sleep(limits.STATUS_AGAIN_S + 1)
+            assert server.objects["db"]["status"] == READY
+            assert len(server.writes) == 2
+
+    run(story())
+
+
 def test_a_missing_right_is_asked_for_seldom_and_used_once_it_is_given() -> None:
     async def story() -> None:
         server = Server()
