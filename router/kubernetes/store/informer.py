@@ -128,6 +128,7 @@ class Informer:
         failures = 0
         while True:
             began = self._now()
+            self._answers.clear()  # News that come during the round count after it.
             error = await self._round()
             # A watch that lasted for a while was healthy, whatever ended it.
             held = self._now() - began >= limits.WATCH_HEALTHY_S
@@ -145,7 +146,6 @@ class Informer:
                 if not (is_cut and held):
                     self._version = ""
             if wait_s := self._wait_s(error, failures):
-                self._answers.clear()
                 await woken(self._answers, wait_s)
 
     async def _round(self) -> ApiError | None:

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from itertools import pairwise
 from typing import Any
 
+from router.kubernetes.client.api_calls import Page
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.store.informer import Informer
 from router.kubernetes.store.selections import Selection
@@ -397,5 +398,43 @@ def test_an_object_that_was_made_anew_is_another_object() -> None:
             server.put("a", uid=2)
             await asyncio.sleep(0.01)
             assert found.informer.copy()["a"]["uid"] == 2
+
+    run(story())
+
+
+class HeldServer(ScriptedServer):
+    """Lists wait for ``held``, if that is set; ``begun``: one waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: asyncio.Event | None = None
+        self.begun = asyncio.Event()
+
+    async def pages(
+        self, kind: str, *, labels: str = "", fields: str = "", namespace: str = ""
+    ) -> AsyncGenerator[Page, None]:
+        if self.held is not None:
+            self.begun.set()
+            await self.held.wait()
+        async for page in super().pages(kind):
+            yield page
+
+
+def test_a_server_that_comes_back_during_a_try_is_tried_again_at_once() -> None:
+    """Another mirror has reached it; this one's try began before that, and fails."""
+
+    async def story() -> None:
+        server = HeldServer()
+        server.put("a")
+        server.list_faults = [UNREACHABLE] * 100
+        async with mirror(server) as seen:
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S * 4)
+            server.held = asyncio.Event()
+            await server.begun.wait()
+            server.list_faults = [UNREACHABLE]
+            seen.informer.note_answer()
+            server.held.set()
+            await asyncio.sleep(0.1)
+            assert seen.names == {"a"}
 
     run(story())
