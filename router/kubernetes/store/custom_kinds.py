@@ -80,6 +80,7 @@ class CustomKinds:
     async def run(self) -> None:
         """Discover the kinds and mirror them until cancelled."""
         failures = 0
+        self._tasks.clear()  # After a fault of ours, those of the run before have ended.
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:

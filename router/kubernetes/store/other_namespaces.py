@@ -55,6 +55,7 @@ class OtherNamespaces:
 
     async def run(self) -> None:
         """Mirror until cancelled."""
+        self._tasks.clear()  # After a fault of ours, those of the run before have ended.
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._follow(tasks)

@@ -12,6 +12,7 @@ from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.access_levels import AccessLevel, least
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.store.custom_kinds import CustomKinds
+from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.virtual_loop import run, running
@@ -31,6 +32,7 @@ class CustomCluster(ScriptedCluster):
         self.served = set(SERVED)
         self.rights = dict.fromkeys(SERVED, AccessLevel.FULL)
         self.fault: ApiError | None = None
+        self.broken: list[Exception] = []  # Each is raised once.
         self.questions = 0
         self.version = GROUP
 
@@ -38,6 +40,8 @@ class CustomCluster(ScriptedCluster):
         self.questions += 1
         if self.fault is not None:
             raise self.fault
+        if self.broken:
+            raise self.broken.pop()
         served = self.served if api_version == self.version else ()
         return frozenset(KINDS[kind].plural for kind in served)
 
@@ -230,6 +234,25 @@ def test_with_discovery_away_everything_stays() -> None:
             await asyncio.sleep(ROUND_S * 3)
             assert names(kinds, "Site") == {"west"}
             assert kinds.levels["Site"] is AccessLevel.FULL
+
+    run(story())
+
+
+def test_after_a_fault_of_ours_the_kinds_are_mirrored_again() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.add("Site", "west")
+        kinds = CustomKinds(cluster, GROUP, SERVED, lambda kind: None, random.Random(3))
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(run_supervised(kinds, "the kinds of the test"))
+            await asyncio.sleep(1)
+            cluster.broken.append(RuntimeError("a fault of ours"))
+            await asyncio.sleep(ROUND_S)
+            assert not cluster.broken, "it was met"
+            cluster.add("Site", "east")
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S + 1)
+            assert names(kinds, "Site") == {"west", "east"}
+            task.cancel()
 
     run(story())
 

@@ -8,6 +8,7 @@ from random import Random
 from router.kubernetes.client.errors import ApiError
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.store.other_namespaces import ATTACHED, CHANGED, POD, OtherNamespaces
+from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
 from tests.unit.kubernetes.client.scripted import ScriptedCluster
 from tests.unit.kubernetes.objects_made import pod
@@ -155,5 +156,31 @@ def test_a_permission_that_went_with_the_definition_of_the_kind_may_be_given_aga
             server.put("b")
             await asyncio.sleep(limits.WATCH_REFUSED_S * 2)
             assert attached() == {"b"}
+
+    run(story())
+
+
+def test_after_a_fault_of_ours_the_namespaces_are_mirrored_again() -> None:
+    async def story() -> None:
+        broken: list[Exception] = []
+
+        def changed(what: str) -> None:
+            if broken:
+                raise broken.pop()
+
+        cluster = ScriptedCluster(pod("a"))
+        others = OtherNamespaces(cluster, changed, Random(1))
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(run_supervised(others, "the namespaces of the test"))
+            others.want(frozenset({"work", "gone"}), NOTHING)
+            await asyncio.sleep(1)
+            broken.append(RuntimeError("a fault of ours"))
+            others.want(frozenset({"work"}), NOTHING)
+            await asyncio.sleep(1)
+            assert not broken, "it was met"
+            cluster.put(pod("b"))
+            await asyncio.sleep(limits.WATCH_BACKOFF_MAX_S + 1)
+            assert pods_of(others) == {"a", "b"}
+            task.cancel()
 
     run(story())
