@@ -4,6 +4,7 @@ A name that was good once stays usable: a caller gets a new answer if one comes 
 last good one. A name that fails is queried again after a pause that doubles, not by every caller.
 """
 
+import contextlib
 import socket
 import threading
 from collections import deque
@@ -141,8 +142,8 @@ class Resolver:
             waiting.append(question)
         else:
             self._asked[name] = [question]
-            self._start_thread()
             self._work.put(name)
+        self._start_thread()
         return question
 
     def answer_all(self) -> None:
@@ -211,8 +212,10 @@ class Resolver:
         if len(self._threads) < min(RESOLVE_THREADS, len(self._asked)):
             # A daemon: a thread that hangs in a look-up must not keep the process from ending.
             thread = threading.Thread(target=self._run, name="resolver", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            # No process may be left for it; the next question tries again.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._threads.append(thread)
 
     def _run(self) -> None:
         while (name := self._work.get()) is not None:
