@@ -17,6 +17,7 @@ from router.kubernetes.store.error_source import ErrorSource
 from router.kubernetes.trust.trust_calls import is_overtaken, map_refusal
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -41,6 +42,7 @@ class StatusWriter(ErrorSource):
         """Keep the summary up to date until cancelled."""
         loop = asyncio.get_running_loop()
         again_at = loop.time()
+        failures = 0
         while True:
             wait_s: float = limits.STATUS_LOOK_S
             may_write = self._may_write()
@@ -54,13 +56,16 @@ class StatusWriter(ErrorSource):
                     await self._write(told)
                 except ApiError as error:
                     log.info("the status could not be written: %s", error)
+                    wait_s = doubled_s(limits.STATUS_LOOK_S, failures, limits.STATUS_EVERY_S)
+                    failures += 1
                     if error.is_answer and not is_overtaken(error):
                         doing = "write the state of the site"
                         self._found((map_refusal(error, STATUS_CONFIGMAP, doing),))
                 else:
                     self._found(())
+                    failures = 0
                     again_at = loop.time() + limits.STATUS_AGAIN_S
-                wait_s = limits.STATUS_EVERY_S
+                    wait_s = limits.STATUS_EVERY_S
             await asyncio.sleep(wait_s)
 
     def _found(self, errors: tuple[ConfigError, ...]) -> None:

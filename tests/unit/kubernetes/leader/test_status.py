@@ -72,6 +72,20 @@ async def writing(api: One) -> AsyncIterator[StatusWriter]:
         yield writer
 
 
+def test_a_refusal_of_a_moment_is_over_soon() -> None:
+    """A starting API server refuses everything until it has read the Roles."""
+
+    async def story() -> None:
+        api = One()
+        api.refusals, api.told = 1, {"a": 1}
+        async with writing(api) as writer:
+            await asyncio.sleep(limits.STATUS_LOOK_S * 1.1)
+            assert api.shown == {"a": 1}
+            assert not writer.errors
+
+    run(story())
+
+
 def test_a_refused_write_is_a_finding_until_it_succeeds() -> None:
     async def story() -> None:
         api = One()
