@@ -6,7 +6,8 @@ anyway); and since the gateway is where its target is, it does not listen for it
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from router.documents.addresses import auto_ip, is_ip, split_listen
@@ -17,9 +18,11 @@ from router.model.addresses import join
 from router.model.errors import ConfigError
 from router.model.specs import ConnectorSpec, Document, ListenerSpec, ServiceSpec
 from sitectl.flags.services.bindings import Binding, BoundTarget
+from sitectl.flags.services.names import DeclaredService
 
 ANY_ADDRESS: Final = "0.0.0.0"
 LOOPBACK: Final = "127.0.0.1"
+NOTHING: Final[Mapping[str, DeclaredService]] = MappingProxyType({})
 _LOCAL: Final = ("localhost", "localhost.")
 
 
@@ -179,13 +182,17 @@ def _forwarded(endpoint: Endpoint) -> list[tuple[int | None, int]]:
     return list(zip(endpoint.target_ports or endpoint.ports, endpoint.ports, strict=True))
 
 
-def gateway_of(name: str, documents: Iterable[Document]) -> tuple[Gateway, list[str]]:
+def gateway_of(
+    name: str, documents: Iterable[Document], elsewhere: Mapping[str, DeclaredService] = NOTHING
+) -> tuple[Gateway, list[str]]:
     """The gateway that ``documents`` of a site make, and notes on what its YAML cannot express.
 
-    One entry for each port, which is what Skupper's own commands write and read.
+    ``elsewhere``: services that other sites declare. One entry for each port, which is what
+    Skupper's own commands write and read.
     """
     everything = list(documents)
-    services = {d.name: d.spec for d in everything if isinstance(d.spec, ServiceSpec)}
+    own = {d.name: d.spec for d in everything if isinstance(d.spec, ServiceSpec)}
+    services: Mapping[str, ServiceSpec | DeclaredService] = {**elsewhere, **own}
     bindings: list[Endpoint] = []
     forwards: list[Endpoint] = []
     left_out: list[str] = []
@@ -197,6 +204,11 @@ def gateway_of(name: str, documents: Iterable[Document]) -> tuple[Gateway, list[
                 left_out.append(f"connector {document.name}: pods of {document.spec.workload}")
             elif _says_more(document.spec):
                 left_out.append(f"connector {document.name}: capacity, health and TLS")
+            if service is None and document.spec.targets:
+                left_out.append(
+                    f"connector {document.name}: protocol and ports of service "
+                    f"{document.spec.service}, which its router does not know now"
+                )
         elif isinstance(document.spec, ListenerSpec) and document.spec.listen != "none":
             made = _forwards(document.spec, services.get(document.spec.service))
             forwards += made
@@ -209,7 +221,7 @@ def _says_more(spec: ConnectorSpec) -> bool:
     return spec != ConnectorSpec(service=spec.service, targets=spec.targets)
 
 
-def _bindings(spec: ConnectorSpec, service: ServiceSpec | None) -> list[Endpoint]:
+def _bindings(spec: ConnectorSpec, service: ServiceSpec | DeclaredService | None) -> list[Endpoint]:
     found = []
     for target in spec.targets:
         ports = target_ports(target)
@@ -230,7 +242,7 @@ def _bindings(spec: ConnectorSpec, service: ServiceSpec | None) -> list[Endpoint
     return found
 
 
-def _forwards(spec: ListenerSpec, service: ServiceSpec | None) -> list[Endpoint]:
+def _forwards(spec: ListenerSpec, service: ServiceSpec | DeclaredService | None) -> list[Endpoint]:
     place, auto = split_listen(spec.listen), auto_ip(spec.listen)
     if place is not None:
         pairs, ip = [(spec.port, place[1])], place[0] or LOOPBACK

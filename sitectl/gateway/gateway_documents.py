@@ -68,6 +68,16 @@ def apply_gateway(site: DirectorySite, wanted: Iterable[Document]) -> list[Chang
     return [*zip(documents, changes, strict=True), *deleted]
 
 
+def both(first: Iterable[Changed], then: Iterable[Changed]) -> list[Changed]:
+    """The changes of two applications, one after the other: each document once."""
+    found = {(document.kind, document.name): (document, change) for document, change in first}
+    for document, change in then:
+        key = (document.kind, document.name)
+        if change != "unchanged" or key not in found:
+            found[key] = (document, change)
+    return list(found.values())
+
+
 def _kept(document: Document, existing: Iterable[Document]) -> Document:
     """``document``, or the one that is there when that says the same and more."""
     key = (document.kind, document.name)

@@ -6,7 +6,7 @@ place. `unbind` and `unforward` remove exactly these documents; users' files sta
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from router.documents.addresses import is_ip
@@ -23,7 +23,12 @@ from sitectl.flags.services.bindings import (
     unbind_target,
 )
 from sitectl.flags.services.capacity import CapacityFlags
-from sitectl.flags.services.names import DeclaredService, declared_service, require_name
+from sitectl.flags.services.names import (
+    DeclaredService,
+    declared_service,
+    declared_services,
+    require_name,
+)
 from sitectl.flags.services.port_pairs import Pair, matched
 from sitectl.runtimes.presence import wait_until
 from sitectl.site.directory import DirectorySite
@@ -54,10 +59,11 @@ class Forwarded(NamedTuple):
     change: Change
 
 
-def _asked(site: DirectorySite, name: str) -> DeclaredService | None:
-    """As `declared_service`, once the router has asked its neighbor for what documents name."""
+def asked(site: DirectorySite, names: Collection[str]) -> dict[str, DeclaredService]:
+    """Those of ``names`` that are declared, as `declared_service` returns them, once the router has
+    asked its neighbor for what documents name."""
     site.reload()
-    found: list[DeclaredService] = []
+    found: dict[str, DeclaredService] = {}
 
     def is_up() -> bool:
         try:
@@ -65,14 +71,14 @@ def _asked(site: DirectorySite, name: str) -> DeclaredService | None:
         except Failure:
             return False
 
-    def is_known() -> bool:
-        service = declared_service(site, name)
-        found[:] = [service] if service is not None else []
-        return bool(found)
+    def are_known() -> bool:
+        found.update(declared_services(site, [name for name in names if name not in found]))
+        return len(found) == len(names)
 
     if site.admin.is_running() and wait_until(is_up, LINK_WAIT_S):
-        wait_until(is_known, ASK_WAIT_S)
-    return found[0] if found else declared_service(site, name)
+        wait_until(are_known, ASK_WAIT_S)
+    are_known()
+    return found
 
 
 def bind(
@@ -106,7 +112,7 @@ def bind(
         # Ask the network by declaring the use: an edge learns about services that it uses.
         binding = connected(None)
         first = _put(site, binding, capacity, health)
-        known = _asked(site, service)
+        known = asked(site, [service]).get(service)
         try:
             if known is not None:
                 _require_protocol(service, known, protocol)
@@ -189,7 +195,7 @@ def forward(site: DirectorySite, service: str, pairs: tuple[Pair, ...], address:
         # With several ports, the settings of the only one have no place.
         kept = {port: at for port, at in before.items() if port is not None or None in unknown}
         _listen(site, service, None, {**kept, **unknown})
-        known = _asked(site, service)
+        known = asked(site, [service]).get(service)
     if known is not None:
         try:
             ports = matched(service, pairs, known.ports, all_ports=False)

@@ -1,5 +1,6 @@
 """A service's name and ports on the command line, and the documents that are about it."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from router.documents.readers import NAME_FORM, is_name
@@ -82,6 +83,12 @@ def declared_service(site: Site, name: str) -> DeclaredService | None:
     certificate = str(told[0].get("tls_cert", ""))
     protocol = told[0].get("protocol", "tcp")
     return DeclaredService(protocol, ports, is_own=False, tls_cert=certificate)
+
+
+def declared_services(site: Site, names: Iterable[str]) -> dict[str, DeclaredService]:
+    """Those of ``names`` that are declared, as `declared_service` returns them."""
+    found = {name: declared_service(site, name) for name in names}
+    return {name: service for name, service in found.items() if service is not None}
 
 
 def known_services(site: Site) -> dict[str, str]:

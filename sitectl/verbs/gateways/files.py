@@ -8,21 +8,25 @@ from typing import Any, NamedTuple
 import click
 
 from router.documents.gateway import Gateway, write_gateway
+from router.model.specs import ConnectorSpec, ListenerSpec
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Duration, Settings, TokenFile
 from sitectl.base.verb import Verb
 from sitectl.flags.links.cost import LinkCost
+from sitectl.flags.services.names import declared_services
 from sitectl.gateway.definition import gateway_of
 from sitectl.gateway.gateway_documents import (
     Changed,
     apply_gateway,
+    both,
     definition_of,
     named,
     wanted_documents,
 )
 from sitectl.gateway.gateway_init import fit_runtime
 from sitectl.gateway.home import find_gateway
+from sitectl.gateway.services import asked
 from sitectl.runtimes.image import ImageFlags, chosen_image, image_flags, stated_policy
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
@@ -154,7 +158,9 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
     site = find_gateway(settings, name).site
     called = words[0] if len(words) == 2 else site.name
     file = words[0] if len(words) == 1 else str(Path(words[1]) / f"{words[0]}.yaml")
-    gateway, left_out = gateway_of(called, site.documents())
+    documents = site.documents()
+    used = {d.spec.service for d in documents if isinstance(d.spec, ConnectorSpec | ListenerSpec)}
+    gateway, left_out = gateway_of(called, documents, declared_services(site, used))
     for what in left_out:
         output.note(f"not in the YAML: {what}")
     text = write_gateway(gateway)
@@ -214,10 +220,19 @@ def apply_definition(
     settings: Settings, site: DirectorySite, defined: GatewayFile
 ) -> list[Changed]:
     """Make the gateway offer and use the services of its YAML; the changes."""
+    bound = {endpoint.address for endpoint in defined.gateway.bindings}
     with site.held():
+        own = {document.name for document in site.documents() if document.kind == "Service"}
         declared = network_services(site)
+        unknown = bound - own - declared
+        first: list[Changed] = []
+        if unknown and site.admin.is_running():
+            # Ask the network by declaring the use: an edge learns about services that it uses.
+            used = wanted_documents(defined.gateway, defined.source, declared | unknown)
+            first = apply_gateway(site, used)
+            declared |= asked(site, unknown).keys()
         wanted = wanted_documents(defined.gateway, defined.source, declared)
-        changes = apply_gateway(site, wanted)
+        changes = both(first, apply_gateway(site, wanted))
     if any(change != "unchanged" for _, change in changes) and fit_runtime(
         site, settings.timeout_s
     ):

@@ -143,8 +143,10 @@ def test_an_export_says_what_its_yaml_cannot_hold() -> None:
     assert [words.split(":")[0] for words in left_out] == [
         "connector a",
         "connector b",
+        "connector b",
         "listener c",
     ]
+    assert "protocol and ports of service b" in left_out[2]
 
 
 def test_names_for_people_become_names_of_sites() -> None:

@@ -2,8 +2,10 @@
 
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
+import yaml
 
 from sitectl.flags.services.names import declared_service
 from sitectl.runtimes.containers.podman import PodmanRuntime
@@ -381,3 +383,42 @@ def test_unbind_of_what_it_bound_leaves_a_service_that_the_user_wrote(
     gw.ok("gateway", "unbind", "db")
     assert (host.gateway().config / "mine.yaml").read_text() == text
     assert "db" in host.gateway().wanted().services
+
+
+def test_a_service_of_another_site_is_exported_with_its_own_port_and_protocol(
+    gw: CommandLine, host: Host, router: FakeAdmin, tmp_path: Path
+) -> None:
+    router.items("/api/v1/services", service("shop", 8080, "http"), service("api", 80, "http"))
+    gw.ok("gateway", "bind", "shop", "127.0.0.1", "9001")
+    gw.ok("gateway", "forward", "api", "9090", "--loopback")
+    exported = yaml.safe_load(gw.ok("gateway", "export-config", "-").stdout)
+    (binding,), (forward,) = exported["bindings"], exported["forwards"]
+    assert (binding["service"]["address"], binding["service"]["protocol"]) == ("shop:8080", "http")
+    assert binding["target_ports"] == [9001]
+    assert forward["service"]["protocol"] == "http"
+    # As `SW0404` advises: another gateway is made from it, and binds the same service.
+    path = tmp_path / "gw.yaml"
+    gw.ok("gateway", "export-config", str(path))
+    before = host.documents()
+    gw.ok("gateway", "unbind", "shop")
+    answer = {"apiVersion": "spillway/v1", "kind": "X"}
+    router.answers["/api/v1/services"] = [
+        (200, {**answer, "items": []}),
+        (200, {**answer, "items": [service("shop", 8080, "http")]}),
+    ]
+    result = gw.ok("gateway", "init", "--config", str(path), "--type", "process")
+    assert "connector shop-host-127-0-0-1-9001" in result.stderr
+    assert " created" in result.stderr
+    assert "service shop" not in result.stderr
+    assert host.documents() == before
+    assert targets(host, "shop") == {("127.0.0.1", (9001,))}
+
+
+def test_an_export_names_the_services_of_other_sites_that_it_does_not_know(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    router.items("/api/v1/services", service("shop", 8080, "http"))
+    gw.ok("gateway", "bind", "shop", "127.0.0.1", "9001")
+    router.items("/api/v1/services")
+    result = gw.ok("gateway", "export-config", "-")
+    assert "protocol and ports of service shop, which its router does not know now" in result.stderr
