@@ -158,7 +158,15 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
         "the one that works"
     )
     content = _content(entry)
-    if entry.site != table.site:
+    if entry.site != table.site and {*sites} & {*entry.conflicts}:
+        # This site is an edge: its neighbor's own declaration counts there and here.
+        which = (
+            f"in force here is that of {here} ({content}), which this edge follows, but {owners} "
+            "owns the name"
+        )
+        by_verb = f"sitectl service delete {name} (its targets there go, too: bind them again)"
+        hint = f"At {here} make it alike, or leave the name to {owners}: {by_verb}"
+    elif entry.site != table.site:
         who = "owns the name" if entry.site in sites else f"says what {owners} said"
         which = f"in force here is that of {here}, which {who} ({content})"
     elif not sites or table.site in sites:

@@ -71,6 +71,33 @@ def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
     assert "SW0309" in [problem.code for problem in a.router.problems()]
 
 
+def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_its_neighbor() -> (
+    None
+):
+    world = World(1, "a", "b", "e", edges=frozenset({"e"}))
+    a, b, e = world.sites.values()
+    a.link(b, cost=1)
+    e.link(b, cost=1)
+    a.declare()
+    e.serve(1, 10)
+    world.run(5)
+    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
+    b.apply()
+    world.run(5)
+    (problem,) = [p for p in e.router.problems() if p.code == "SW0304"]
+    assert problem.message == (
+        "Service shop is declared differently by a; in force here is that of b (tcp, port 8080, "
+        "policy fill), which this edge follows, but a owns the name."
+    )
+    assert problem.hint.startswith(
+        "At b make it alike, or leave the name to a: sitectl service delete shop"
+    )
+    (there,) = a.router.routing.table.candidates[SERVICE]
+    assert there.unused == "e serves it as tcp, as its neighbor does, and http counts here"
+    (there,) = b.router.routing.table.candidates[SERVICE]
+    assert there.unused == ""
+
+
 def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs() -> None:
     world = World(1, "a", "b", "c")
     a, b, c = world.sites.values()

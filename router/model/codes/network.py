@@ -64,9 +64,10 @@ SERVICES: Final = (
     Code(
         "SW0304",
         "A service that is declared differently by several sites",
-        "A site's own declaration counts there; everywhere else that of the owner of the name, the "
-        "site whose declaration was there first. A site that declares another protocol than the "
-        "one that counts at a client's site gets no request from there: `why` excludes it.",
+        "A site's own declaration counts there and at the edges that are attached to it; "
+        "everywhere else that of the owner of the name, the site whose declaration was there "
+        "first. A site that declares another protocol than the one that counts at a client's site "
+        "gets no request from there: `why` excludes it.",
         "Make the others alike, or remove them",
     ),
     Code(

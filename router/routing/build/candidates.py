@@ -89,22 +89,30 @@ def _other_protocol(
     """A sentence if the router serves it with a protocol other than the one in force here; else
     empty.
 
-    There its own declaration counts, or else that of another router of its site, or else the
-    owner's: it refuses requests by another protocol.
+    There its own declaration counts, or else that of another router of its site, or else at an
+    edge that of its neighbor, or else the owner's: it refuses requests by another protocol.
     """
     name, counts = declared.declaration.name, declared.declaration.spec.protocol
     own = next((told.spec.protocol for told in origin.declarations if told.name == name), None)
-    theirs = own or protocols.get(party.site)
-    if theirs is not None:
-        if theirs == counts:
-            return ""
-        return f"{party.shown} declares it as {theirs}, and {counts} counts here"
-    owner = _other_owner(name, declared, view)
-    theirs = None if owner is None else protocols.get(owner)
-    if owner is None or theirs is None or theirs == counts:
-        return ""
-    why = f"since {names[owner]} owns the name"
-    return f"{party.shown} serves it as {theirs}, {why}, and {counts} counts here"
+    host, owner = _host_of(origin), _other_owner(name, declared, view)
+    said = ""
+    if theirs := own or protocols.get(party.site):
+        said = f"{party.shown} declares it as {theirs}"
+    elif host == view.party.site:
+        return ""  # What counts here counts there.
+    elif host is not None and (theirs := protocols.get(host)):
+        said = f"{party.shown} serves it as {theirs}, as its neighbor does"
+    elif owner is not None and (theirs := protocols.get(owner)):
+        said = f"{party.shown} serves it as {theirs}, since {names[owner]} owns the name"
+    return "" if theirs in (None, counts) else f"{said}, and {counts} counts here"
+
+
+def _host_of(origin: Origin) -> SiteId | None:
+    """The site that the edge ``origin`` is attached to; None: it is no edge."""
+    topology = origin.topology
+    if topology is None or not topology.stub or not topology.adjacencies:
+        return None
+    return topology.adjacencies[0].site
 
 
 def _other_owner(name: str, declared: Declared, view: SharingView) -> SiteId | None:
