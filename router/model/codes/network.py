@@ -135,8 +135,8 @@ SERVICES: Final = (
         "The policy `split` gives a share to a site that has no ready target of the service, that "
         "is not reached, or that a rule keeps from serving this site. The other sites with a "
         "weight get that share, then those without one.",
-        "Bind targets there: sitectl service bind NAME; or change the weights: sitectl service set "
-        "NAME --weight SITE=N",
+        "There: sitectl service status NAME; without targets, sitectl service bind NAME; or change "
+        "the weights: sitectl service set NAME --weight SITE=N",
     ),
     Code(
         "SW0317",

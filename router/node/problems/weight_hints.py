@@ -57,8 +57,14 @@ def weight_hints(
         left_out -= ready | drained
         if ready and (unreached := weighted & away):
             notes.append(_away(service, sorted(unreached)))
-        if ready and (empty := weighted - away - ready - drained - left_out):
-            notes.append(_empty(service, sorted(empty)))
+        empty = weighted - away - ready - drained - left_out
+        bound = {one.site_name for one in known}
+        if any(connector.service == service for connector in wanted.connectors.values()):
+            bound.add(own)
+        if ready and (unready := empty & bound):
+            notes.append(_unready(service, sorted(unready), own))
+        if ready and (unbound := empty - bound):
+            notes.append(_unbound(service, sorted(unbound)))
         if ready and (barred := weighted & left_out):
             notes.append(_barred(service, sorted(barred)))
         if ready and (without := weighted & drained):
@@ -85,13 +91,23 @@ def _drained(service: str, sites: Sequence[str]) -> Note:
     return _note("info", service, sites, drain, hint)
 
 
-def _empty(service: str, sites: Sequence[str]) -> Note:
-    have = "has" if len(sites) == 1 else "have"
+def _unready(service: str, sites: Sequence[str], own: str) -> Note:
+    """Their targets are bound."""
+    place = "See why" if list(sites) == [own] else f"At {_shown(sites)}, see why"
+    hint = f"{place} under ERROR: sitectl service status {service}"
+    return _note("warning", service, sites, _no_ready_target(sites), hint)
+
+
+def _unbound(service: str, sites: Sequence[str]) -> Note:
     hint = (
         f"Bind targets there, or give all weights again: sitectl service set {service} "
         "--weight SITE=N --weight SITE=N"
     )
-    return _note("warning", service, sites, f"{have} no ready target", hint)
+    return _note("warning", service, sites, _no_ready_target(sites), hint)
+
+
+def _no_ready_target(sites: Sequence[str]) -> str:
+    return f"{'has' if len(sites) == 1 else 'have'} no ready target"
 
 
 def _away(service: str, sites: Sequence[str]) -> Note:

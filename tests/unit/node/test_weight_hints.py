@@ -5,7 +5,7 @@ import pytest
 
 from router.documents import Wanted
 from router.model.ids import ServiceKey, SiteId
-from router.model.specs import PolicySpec, ServiceSpec, SiteSpec
+from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SiteSpec, TargetSpec
 from router.node.problems.weight_hints import weight_hints
 from router.routing.table import RouteTable
 from tests.unit.node.test_capacity_hints import table
@@ -45,6 +45,33 @@ def test_a_weighted_site_without_a_target_is_named() -> None:
         "Service shop gives weight to attic, onprem, which have no ready target: the other sites "
         "get their shares."
     ]
+
+
+def test_where_targets_are_bound_and_not_ready_the_step_is_to_see_why() -> None:
+    found = known()
+    key = ServiceKey("shop", 8080)
+    (cloud,) = found.candidates[key]
+    down = msgspec.structs.replace(
+        cloud, site=SiteId("c"), site_name="attic", targets_ready=0, capacity=None
+    )
+    found = msgspec.structs.replace(found, candidates={key: (cloud, down)})
+    weights = {"attic": 3, "cloud": 1, "onprem": 1}
+
+    def hints(connectors: dict[str, ConnectorSpec], weights: dict[str, int]) -> dict[str, str]:
+        spec = ServiceSpec(ports=(8080,), policy=PolicySpec(name="split", weights=weights))
+        wanted = Wanted(
+            name="onprem", site=SiteSpec(), services={"shop": spec}, connectors=connectors
+        )
+        notes = weight_hints(wanted, found, "onprem", nowhere, nowhere)
+        return {note.message.partition(",")[0]: note.hint.partition(":")[0] for note in notes}
+
+    gives = "Service shop gives weight to"
+    assert hints({}, weights) == {
+        f"{gives} attic": "At attic, see why under ERROR",
+        f"{gives} onprem": "Bind targets there, or give all weights again",
+    }
+    bound = {"shop": ConnectorSpec(service="shop", targets=(TargetSpec("10.0.0.1", port=1),))}
+    assert hints(bound, {"onprem": 3, "cloud": 1}) == {f"{gives} onprem": "See why under ERROR"}
 
 
 def test_at_an_edge_a_site_without_a_target_has_no_row_and_is_named_too() -> None:
