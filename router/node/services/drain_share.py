@@ -9,7 +9,7 @@ from router.model.capacity import Rate, SiteCap
 from router.model.events import Note
 from router.node.services.planned import PlannedService, Taker
 
-DRAINED = "it takes nothing new: its service is drained here"
+DRAINED = "it takes nothing new: its service is drained"  # Other sites show it, too: not "here".
 
 
 class DrainShare(msgspec.Struct, frozen=True):

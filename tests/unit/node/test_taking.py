@@ -60,6 +60,11 @@ def test_nothing_new_puts_targets_out_of_use_and_the_smallest_share_counts() -> 
     assert service(10, takes=1.0).cap is None
 
 
+def test_the_reason_names_no_place_since_other_sites_show_it_too() -> None:
+    (target,) = service(10, takes=0.0).targets.values()
+    assert target.unusable == "it takes nothing new: its service is drained"
+
+
 def test_a_service_without_a_connector_here_is_not_drained() -> None:
     """Its requests would leave anyway, so no drain is why they do."""
     for takes in (0.0, 0.3):
