@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.pythons import CHOSEN, PARTNER, ROOT
+from tests.pythons import PARTNER, ROOT, chosen_for
 from tests.pythons.interpreters import Interpreter, folders, interpreters
 
 LOGS = ROOT / "build" / "pythons"
@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.pythons", description=__doc__)
     parser.add_argument("--workers", type=int, default=6, help="test processes at once [6]")
     parser.add_argument("--list", action="store_true", help="only list the Pythons")
-    parser.add_argument("tests", nargs="*", default=CHOSEN, help="instead of the chosen tests")
+    parser.add_argument("tests", nargs="*", help="instead of the chosen tests")
     options = parser.parse_args()
     here = sys.version.split()[0]
     others = [python for python in interpreters(folders(os.environ)) if python.version != here]
@@ -42,7 +42,12 @@ def main() -> int:
     failed = set()
     with ThreadPoolExecutor(at_once) as pool:
         workers = options.workers // at_once
-        runs = {pool.submit(passes, each, options.tests, workers): each for each in others}
+        runs = {
+            pool.submit(
+                passes, each, options.tests or chosen_for(each.version, here), workers
+            ): each
+            for each in others
+        }
         for run in as_completed(runs):
             python = runs[run]
             print(f"\n=== Python {python.version}\n{log(python).read_text()}", flush=True)

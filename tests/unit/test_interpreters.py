@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pythons import CHOSEN, ROOT
+from tests.pythons import CHOSEN, ROOT, chosen_for
 from tests.pythons.interpreters import Interpreter, folders, interpreters
 
 SCRIPTS = ROOT / "scripts"
@@ -71,6 +71,11 @@ def test_every_chosen_test_exists(chosen: str) -> None:
     if name:
         tree = ast.parse((ROOT / path).read_text("utf-8"))
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_another_release_of_the_same_minor_version_runs_a_part_of_what_the_others_run() -> None:
+    assert set(chosen_for("3.11.7", "3.11.2")) < set(CHOSEN)
+    assert chosen_for("3.12.1", "3.11.2") == CHOSEN
 
 
 def test_make_prefers_the_systems_python_to_the_first_on_path(tmp_path: Path) -> None:
