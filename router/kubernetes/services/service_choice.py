@@ -32,6 +32,7 @@ class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Inputs of a plan. ``options`` None: ``skupper-site`` is unreadable.
 
     ``declared``: the declarations in force everywhere; ``local``: those that this site makes.
+    ``listened``: services that a Listener document here asks for by their own names.
     """
 
     snapshot: Snapshot
@@ -39,6 +40,7 @@ class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True):
     wishes: Mapping[str, RequestedService]
     declared: Mapping[str, ServiceSpec]
     local: Collection[str]
+    listened: Collection[str]
     now: float
 
 
@@ -91,7 +93,8 @@ class Choice:
         wish = self._asked.wishes.get(name)
         if not options.service_controller or (wish is not None and not wish.is_made):
             return False
-        return wish is not None or name in self._asked.local or options.service_sync
+        is_asked = name in self._asked.local or name in self._asked.listened
+        return wish is not None or is_asked or options.service_sync
 
     def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
         if not is_service_name(name):

@@ -94,7 +94,7 @@ def plan(
     Multi-Cluster Services API; the ``imported`` ones of these get inner ports, and
     `multicluster.imports` makes their Services.
     ``listeners``: the site's Listener documents; those with a `host` ask for a Service of that
-    name.
+    name, others for one with the name of the service.
 
     `restore` deletes a site's Services. A Service is removed only if all objects that may ask for
     it could be read.
@@ -105,6 +105,11 @@ def plan(
         wishes=wishes,
         declared={name: spec for name, spec in declared.items() if name not in exported},
         local=local,
+        listened={
+            listener.service
+            for listener in listeners.values()
+            if not listener.host and listener.listen != "none"
+        },
         now=now,
     )
     planner = _Planner(asked, memory, may_name_pods, wanted_hosts(listeners, declared))

@@ -45,7 +45,9 @@ def listen_here(
     told: list[str] = []
     listen, trust = listened.listen, listened.client_trust
     if listen is not None:
-        where = {"auto": "at its own port", "none": "nowhere"}.get(listen, f"at {listen}")
+        own = f"as Service {name}" if site.has_workloads else "at its own port"
+        at = own if site.has_workloads else f"at {listen}"
+        where = {"auto": own, "none": "nowhere"}.get(listen, at)
         first = ports[0] if len(ports) > 1 and split_listen(listen) is not None else None
         which = "it" if (about := port or first) is None else f"its port {about}"
         told.append(f"listens for {which} {where}{when}")

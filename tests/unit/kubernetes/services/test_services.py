@@ -12,7 +12,7 @@ from router.kubernetes.services import adoption
 from router.kubernetes.services.services import Memory, ServicePlan, plan, restore
 from router.model import limits
 from router.model.ids import ServiceKey
-from router.model.specs import ServiceSpec
+from router.model.specs import ListenerSpec, ServiceSpec
 from tests.unit.kubernetes.cluster import Cluster, users_service, without_version
 
 HTTP = ServiceSpec(protocol="http", ports=(80,))
@@ -27,6 +27,7 @@ class Site:
         self.wishes: dict[str, RequestedService] = {}
         self.declared: dict[str, ServiceSpec] = {}
         self.local: set[str] = set()
+        self.listeners: dict[str, ListenerSpec] = {}
         self.now = 0.0
         self.memory = Memory(began_at=0.0)
 
@@ -48,6 +49,7 @@ class Site:
             self.local,
             self.memory,
             self.now,
+            listeners=self.listeners,
         )
         self.memory = found.memory
         return found
@@ -513,6 +515,23 @@ def test_without_service_sync_only_addresses_asked_for_here_have_a_service() -> 
     site.wish("wished")
     site.settle()
     assert set(site.cluster.objects["Service"]) == {"wished", "own"}
+
+
+def test_without_service_sync_a_listener_asks_for_a_service_and_gives_no_service_away() -> None:
+    """As on a host, where a Listener opens a port for a service of another site."""
+    site = Site(service_sync=False)
+    for name, listen in (("far", "8085"), ("every", "auto"), ("closed", "none")):
+        site.declare(name)
+        site.listeners[name] = ListenerSpec(service=name, listen=listen)
+    users = copy.deepcopy(site.cluster.put(users_service("taken", 80)))
+    site.declare("taken")
+    site.listeners["taken"] = ListenerSpec(service="taken")
+    assert site.codes() == ["SW0420"]
+    assert set(site.cluster.objects["Service"]) == {"far", "every", "taken"}
+    assert site.cluster.service("taken") == users
+    site.listeners.clear()
+    site.settle()
+    assert set(site.cluster.objects["Service"]) == {"taken"}
 
 
 def test_without_service_controller_no_service_is_made_and_all_are_given_back() -> None:

@@ -70,6 +70,19 @@ def test_a_declaration_asks_who_owns_the_name_by_one_call_and_the_router_if_anot
     assert "east owns the name" in shop.fails(5, "service", "set", "db", "--queue", "7")
 
 
+def test_set_listen_asks_for_a_kubernetes_service_whose_port_is_the_service_s(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    cluster.run_router()
+    for listen, where in (
+        ("8085", "as Service far"),
+        ("auto", "as Service far"),
+        ("none", "nowhere"),
+    ):
+        said = shop.ok("service", "set", "far", "--listen", listen).stdout
+        assert f"listens for it {where}, once a declaration of it counts here" in said
+
+
 def test_set_replaces_the_object_that_was_read(shop: NamespaceLine, cluster: FakeCluster) -> None:
     shop.ok("service", "create", "shop", "8080")
     shop.ok("service", "set", "shop", "--queue", "7")
