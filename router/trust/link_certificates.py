@@ -131,7 +131,7 @@ class LinkCredentials:
         self._expiries.pop(name, None)
         hindrance = None if self._primary is None else self._primary.hindrance(name)
         if hindrance is not None:
-            return self._pending(hindrance.state, hindrance.error, spec)
+            return self._pending(hindrance.state, hindrance.error, spec, hindrance.error_code)
         if not self._leads:
             self._stamps[name] = self._links.stamp(name)
         try:
@@ -190,13 +190,18 @@ class LinkCredentials:
         self._renewer.due(name)
 
     def _pending(
-        self, state: Literal["connecting", "refused"], error: str, spec: LinkSpec
+        self,
+        state: Literal["connecting", "refused"],
+        error: str,
+        spec: LinkSpec,
+        error_code: Literal["", "token"] = "",
     ) -> PendingLink:
         """The state of a link whose token is unknown."""
         assert self._network is not None
         return PendingLink(
             state=state,
             error=error,
+            error_code=error_code,
             site_name="",
             site_id="",
             cost=spec.cost or 1,

@@ -139,6 +139,10 @@ class Hindrance(Protocol):
     def error(self) -> str:
         """The error, in readable form."""
 
+    @property
+    def error_code(self) -> Literal["", "token"]:
+        """As `LinkView.error_code`."""
+
 
 class PrimarySecrets(Protocol):
     """The primary store of a site's secrets, if its directory is a copy."""

@@ -34,7 +34,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     ``error_code``: ``clock``, the clocks of both ends differ; ``copy``, the neighbor is linked to
     another router with our identity, or this one left as a copy; ``proxy``, the link's proxy
     refuses; ``deleted``, the neighbor was deleted; ``expired``, the neighbor says that our
-    certificate has expired; otherwise empty. ``endpoint``: the address of a link that is dialed
+    certificate has expired; ``token``, the link's Secret has no usable token, which is a problem of
+    the Secret; otherwise empty. ``endpoint``: the address of a link that is dialed
     here; ``via``: its proxy. ``certificate``: SHA-256 of such a link's own certificate, hex.
     ``allow``: the services that the neighbor may declare, export and import here; ``held``: those
     that this site may there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: bytes since

@@ -59,10 +59,14 @@ class _Together(NamedTuple):
 
 
 class TokenObstacle(msgspec.Struct, frozen=True):
-    """Why a wanted link has no token in the site directory (yet)."""
+    """Why a wanted link has no token in the site directory (yet).
+
+    ``error_code``: ``token``, the error is also a problem of its Secret; otherwise empty.
+    """
 
     state: Literal["connecting", "refused"]
     error: str
+    error_code: Literal["", "token"] = ""
 
 
 class LinkSecrets:
@@ -97,7 +101,7 @@ class LinkSecrets:
             return None
         error = self._token_errors.get(name)
         if error is not None:
-            return TokenObstacle("refused", str(error))
+            return TokenObstacle("refused", str(error), "token")
         wanted = self._wanted.get(name)
         if wanted is None:
             absent = f"there is no {SECRET}/{name} with a token of another site"

@@ -18,7 +18,7 @@ NEIGHBOUR_AT_FAULT = "revocations-damaged"
 """The neighbor admits no site, whatever a token says."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
-LinkErrorCode = Literal["", "clock", "copy", "proxy", "deleted", "expired"]
+LinkErrorCode = Literal["", "clock", "copy", "proxy", "deleted", "expired", "token"]
 """The kind of error, where more than its text matters."""
 
 _CODES: Final[Mapping[str, LinkErrorCode]] = {COPY: "copy", EXPIRED: "expired"}

@@ -18,7 +18,7 @@ from router.workers.link_uses import errors_of
 _SOON_S = 7 * 86_400.0
 _SOON_RENEWED_S = 86_400.0
 """For certificates renewed more than two days before their end: at this point something failed."""
-_OTHERWISE_TOLD = ("clock", "copy", "deleted")
+_OTHERWISE_TOLD = ("clock", "copy", "deleted", "token")
 """Link error codes that have their own problem or note."""
 HELD_BACK = "the other site holds the link back: it went down too often"
 NO_ROOM_THERE = "the other site has no room for the link: it has as many neighbors as it may have"

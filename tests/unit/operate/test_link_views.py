@@ -37,6 +37,12 @@ def test_a_copy_that_is_kept_out_is_not_told_to_link_again() -> None:
     assert codes(*copies, link("hub", "down", "it hangs")) == ["SW0675"]
 
 
+def test_a_link_without_a_usable_token_is_told_by_its_secret_alone() -> None:
+    refused = link("far", "refused", "Secret/far: no link is made of it. Copy it again")
+    assert codes(refused) == ["SW0404"]
+    assert codes(msgspec.structs.replace(refused, error_code="token")) == []
+
+
 def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again() -> None:
     refused = link("far", "refused", "it has expired")
     (problem,) = of_links([msgspec.structs.replace(refused, error_code="expired")])

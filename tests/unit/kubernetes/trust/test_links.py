@@ -307,6 +307,7 @@ def test_what_is_no_token_of_ours_is_a_finding_that_says_what_to_do(
     assert error.hint
     hindrance = pod.links.hindrance("link1")
     assert hindrance is not None and hindrance.state == "refused"
+    assert hindrance.error_code == "token" and error.hint in hindrance.error
 
 
 def test_a_link_without_any_token_is_refused_with_the_next_step(pod: Pod) -> None:
@@ -314,6 +315,7 @@ def test_a_link_without_any_token_is_refused_with_the_next_step(pod: Pod) -> Non
     hindrance = pod.links.hindrance("nowhere")
     assert hindrance is not None and hindrance.state == "refused"
     assert "Secret/nowhere" in hindrance.error and "sitectl link create" in hindrance.error
+    assert hindrance.error_code == "", "no problem of a Secret says so"
 
 
 def test_a_half_written_secret_is_taken_when_it_is_whole_and_spoils_no_link_before(

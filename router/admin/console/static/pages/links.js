@@ -36,6 +36,7 @@ function nextStep(link, live) {
   if (link.state === "up" || live.status.draining) return "";
   if (link.error_code === "clock") return "Set the clock right; the link then comes up by itself.";
   if (link.error_code === "copy") return "Stop one of the two; the other is let in then, or when it is started again.";
+  if (link.error_code === "token") return ""; // The error ends with it.
   if (link.error_code === "proxy") {
     return `The proxy refuses: ${sitectl("link set", shellWord(link.name), "--proxy URL")}`;
   }
