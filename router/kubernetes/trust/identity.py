@@ -19,7 +19,14 @@ from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.identity import SiteIdentity
 from router.kubernetes.client.api import Api
-from router.kubernetes.client.errors import CONFLICT, NO_ANSWER, TOO_MANY, ApiError, backoff_s
+from router.kubernetes.client.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    NO_ANSWER,
+    TOO_MANY,
+    ApiError,
+    backoff_s,
+)
 from router.kubernetes.codecs import identity as codec
 from router.kubernetes.codecs.identity import CODE, SOURCE, Identity
 from router.kubernetes.codecs.secrets import IDENTITY_KEY, RESTORED, SecretError
@@ -37,20 +44,24 @@ async def prepare(api: Api, site_dir: Path, rng: random.Random) -> str:
 
     Reads the Secret, or makes it first. Waits as long as the API does not answer, unless the
     directory has an identity already, which then counts. Raises ConfigError SW0440 if the Secret is
-    damaged, SW0443 if it may not be read or made.
+    damaged, SW0443 if it may not be read or made for more than a moment.
     """
     secrets = site_dir / "secrets"
     files.make_private_directory(secrets)
     here = _read_directory(secrets)
-    attempt = 0
+    loop = asyncio.get_running_loop()
+    attempt, began = 0, loop.time()
     while True:
         try:
             found = await until_written(lambda: _find_or_make(api, here))
             break
         except ApiError as error:
-            if error.status not in (NO_ANSWER, CONFLICT, TOO_MANY) and error.status < 500:
+            # A starting API server refuses everything until it has read the Roles.
+            may_pass = error.status == FORBIDDEN and loop.time() < began + limits.API_AWAY_S
+            is_judged = error.status not in (NO_ANSWER, CONFLICT, TOO_MANY) and error.status < 500
+            if is_judged and not may_pass:
                 raise refusal(error, SOURCE, "read or make the site's identity") from error
-            if here is not None:
+            if here is not None and not may_pass:
                 log.warning("the identity in %s is used: %s", secrets, error)
                 return here.site_id
             log.warning("waiting for the site's identity: %s", error)

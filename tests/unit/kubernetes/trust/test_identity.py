@@ -101,11 +101,27 @@ def test_a_ca_of_another_key_is_damage(tmp_path: Path) -> None:
         prepared(api, tmp_path / "c")
 
 
+def test_a_server_that_refuses_for_a_moment_ends_no_start(tmp_path: Path) -> None:
+    """A starting API server refuses everything until it has read the Roles."""
+
+    async def story() -> str:
+        api, loop = FakeSecrets(), asyncio.get_running_loop()
+
+        def starting(verb: str, name: str) -> None:
+            if loop.time() < limits.API_AWAY_S / 2:
+                raise FORBIDDEN
+
+        api.before = starting
+        return await prepare(api, tmp_path, random.Random(1))
+
+    assert run(story())
+
+
 def test_a_missing_right_is_named_with_the_rule_that_gives_it(tmp_path: Path) -> None:
     api = FakeSecrets()
     api.before = failing(FORBIDDEN, "create")
     with pytest.raises(ConfigError) as refused:
-        prepared(api, tmp_path)
+        run(prepare(api, tmp_path, random.Random(1)))
     assert refused.value.code == "SW0443"
     assert "Role spillway-router" in refused.value.hint and "secrets" in refused.value.hint
 
