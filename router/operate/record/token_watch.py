@@ -64,7 +64,7 @@ class TokenWatch:
                 self._stamp = stamp
             else:
                 self._take(list((self._grants or {}).values()))
-        except (CertError, OSError) as error:
+        except (CertError, OSError, RuntimeError) as error:  # The last: no thread can be started.
             log.debug("tokens could not be read: %s", error)
 
     def judged(self, name: str) -> None:

@@ -58,7 +58,7 @@ def test_of_a_token_that_names_no_ca_its_time_decides(tmp_path: Path) -> None:
 
 
 class Watched:
-    def __init__(self, *grants: Grant) -> None:
+    def __init__(self, *grants: Grant, directory: Path | None = None) -> None:
         self.grants, self.now, self.written = list(grants), float(NOW), list[Event]()
         journal = Journal(
             EventLog(),
@@ -66,7 +66,7 @@ class Watched:
             lambda: "2026-01-01T00:00:00.000Z",
             lambda: 0.0,
         )
-        self.watch = TokenWatch(self.granted, self.grant, None, journal, lambda: self.now)
+        self.watch = TokenWatch(self.granted, self.grant, directory, journal, lambda: self.now)
         self.look()
 
     def granted(self) -> list[Grant]:
@@ -82,6 +82,24 @@ class Watched:
     def told(self) -> list[str]:
         codes, self.written = [event.code for event in self.written], []
         return codes
+
+
+def test_tokens_for_which_no_thread_can_be_started_are_read_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may have no process left for one; the router must not end by that."""
+
+    async def refuse(*_: object) -> list[Grant]:
+        raise RuntimeError("can't start new thread")
+
+    watched = Watched(directory=tmp_path)
+    watched.grants = [grant("a")]
+    (tmp_path / "a").mkdir()
+    os.utime(tmp_path, ns=(1, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "to_thread", refuse)
+        assert watched.look() == []
+    assert watched.look() == ["token-made"]
 
 
 def test_tokens_of_before_the_start_are_no_news() -> None:
