@@ -99,7 +99,7 @@ def _other_protocol(
     if theirs := own or protocols.get(party.site):
         said = f"{party.shown} declares it as {theirs}"
     elif host == view.party.site:
-        return ""  # What counts here counts there.
+        return ""  # It follows the declaration of this site.
     elif host is not None and (theirs := protocols.get(host)):
         said = f"{party.shown} serves it as {theirs}, as its neighbor does"
     elif owner is not None and (theirs := protocols.get(owner)):
