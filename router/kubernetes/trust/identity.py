@@ -10,6 +10,7 @@ import logging
 import random
 import shutil
 import time
+from math import inf
 from pathlib import Path
 
 from certs import files
@@ -50,14 +51,15 @@ async def prepare(api: Api, site_dir: Path, rng: random.Random) -> str:
     files.make_private_directory(secrets)
     here = _read_directory(secrets)
     loop = asyncio.get_running_loop()
-    attempt, began = 0, loop.time()
+    attempt, refused_since = 0, inf
     while True:
         try:
             found = await until_written(lambda: _find_or_make(api, here))
             break
         except ApiError as error:
             # A starting API server refuses everything until it has read the Roles.
-            may_pass = error.status == FORBIDDEN and loop.time() < began + limits.API_AWAY_S
+            refused_since = min(refused_since, loop.time()) if error.status == FORBIDDEN else inf
+            may_pass = refused_since <= loop.time() < refused_since + limits.API_AWAY_S
             is_judged = error.status not in (NO_ANSWER, CONFLICT, TOO_MANY) and error.status < 500
             if is_judged and not may_pass:
                 raise refusal(error, SOURCE, "read or make the site's identity") from error

@@ -117,6 +117,25 @@ def test_a_server_that_refuses_for_a_moment_ends_no_start(tmp_path: Path) -> Non
     assert run(story())
 
 
+def test_a_moment_of_refusals_begins_with_the_first_of_them(tmp_path: Path) -> None:
+    """A starting API server answers nothing for longer, and then refuses."""
+
+    async def story() -> str:
+        api, loop = FakeSecrets(), asyncio.get_running_loop()
+        refusals = [FORBIDDEN]
+
+        def starting(verb: str, name: str) -> None:
+            if loop.time() < 2 * limits.API_AWAY_S:
+                raise AWAY
+            if refusals:
+                raise refusals.pop()
+
+        api.before = starting
+        return await prepare(api, tmp_path, random.Random(1))
+
+    assert run(story())
+
+
 def test_a_missing_right_is_named_with_the_rule_that_gives_it(tmp_path: Path) -> None:
     api = FakeSecrets()
     api.before = failing(FORBIDDEN, "create")
