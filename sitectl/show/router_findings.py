@@ -93,7 +93,7 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     if item.get("direction") == "incoming" and item.get("state") == "down":
         return  # A note of the router says so: the other site dials it.
     name = f"link {item['name']}"
-    if item.get("silent_since") or item.get("error_code") in ("copy", "deleted"):
+    if item.get("silent_since") or item.get("error_code") in ("copy", "deleted", "token"):
         pass  # A problem or note of the router says so.
     elif item.get("workers_down") and _names(known, f"Link {item['name']} "):
         pass

@@ -122,6 +122,8 @@ def _refused(item: dict[str, Any]) -> Failure:
         hint = f"When the clocks agree: sitectl link renew {item['name']}"
     elif item.get("error_code") == "proxy":
         hint = f"sitectl link set {item['name']} --proxy URL, or --proxy none"
+    elif item.get("error_code") == "token":
+        hint = ""  # The error ends with it.
     return Failure(
         Exit.FAILED,
         "link-refused",

@@ -323,6 +323,16 @@ def test_waiting_ends_when_the_link_is_up(here: CommandLine, admin: FakeAdmin, t
     assert "up" in here.ok("link", "create", token, "--wait", "20").stdout
 
 
+def test_waiting_for_a_link_without_a_usable_token_names_one_next_step(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    error = "Secret/link1: no link is made of it. Copy the token file again, unchanged"
+    admin.items("/api/v1/links", link("link1", "refused", error=error, error_code="token"))
+    result = here("link", "status", "link1", "--wait", "1")
+    assert result.exit_code == 1
+    assert error in result.stderr and "sitectl" not in result.stderr
+
+
 def test_waiting_ends_with_1_when_the_link_is_refused(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/links", link("link1", "refused", error="claim was used"))
     result = here("link", "status", "link1", "--wait", "20")

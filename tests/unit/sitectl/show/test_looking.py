@@ -720,6 +720,18 @@ def test_check_says_once_that_a_site_is_a_copy_however_many_links_are_refused_fo
     assert [one["code"] for one in items if one["level"] == "warning"] == ["SW0401"]
 
 
+def test_check_says_once_that_the_secret_of_a_link_has_no_usable_token(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    error = "Secret/far: no link is made of it: tls.key does not belong to tls.crt"
+    admin.item("/api/v1/status", {**STATUS, "problems": [{"code": "SW0441", "message": error}]})
+    refused = {"state": "refused", "error": f"{error}. Copy it again", "error_code": "token"}
+    admin.items("/api/v1/links", {"name": "far", **refused})
+    admin.items("/api/v1/services", SERVICE)
+    items = json.loads(here("check", "-o", "json").stdout)["items"]
+    assert [one["code"] for one in items if one["level"] == "warning"] == ["SW0441"]
+
+
 def test_a_listener_at_all_addresses_is_shown_with_its_port(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
