@@ -157,12 +157,12 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
         "there go, too: bind them again). If it is a user's own object there, that command names "
         "the one that works"
     )
-    content = _content(entry)
+    content, own = _content(entry), "owns" if len(sites) == 1 else "own"
     if entry.site != table.site and {*sites} & {*entry.conflicts}:
         # This site is an edge: its neighbor's own declaration counts there and here.
         which = (
             f"in force here is that of {here} ({content}), which this edge follows, but {owners} "
-            "owns the name"
+            f"{own} the name"
         )
         by_verb = f"sitectl service delete {name} (its targets there go, too: bind them again)"
         hint = f"At {here} make it alike, or leave the name to {owners}: {by_verb}"
@@ -172,7 +172,6 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
     elif not sites or table.site in sites:
         which = f"this site uses its own ({content})"
     else:
-        own = "owns" if len(sites) == 1 else "own"
         which = (
             f"this site uses its own ({content}), but other sites use that of {owners}, which "
             f"{own} the name"

@@ -129,10 +129,12 @@ def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs(
 
 
 def test_the_terms_of_several_owners_are_not_said_to_be_those_of_the_site_that_differs() -> None:
-    world = World(1, "a", "b", "c")
-    a, b, c = world.sites.values()
+    world = World(1, "a", "b", "c", "e", edges=frozenset({"e"}))
+    a, b, c, e = world.sites.values()
     a.link(b, cost=1)
     c.link(a, cost=1)
+    e.link(c, cost=1)
+    e.serve(1, 10)
     a.declare()
     b.declare()
     world.run(20)
@@ -143,6 +145,8 @@ def test_the_terms_of_several_owners_are_not_said_to_be_those_of_the_site_that_d
         f"Service shop is declared differently by b, a; this site uses its own (http, port "
         f"{SERVICE.port}, policy balanced), but other sites use that of b, a, which own the name."
     )
+    (problem,) = [p for p in e.router.problems() if p.code == "SW0304"]
+    assert problem.message.endswith("which this edge follows, but b, a own the name.")
 
 
 def test_a_name_that_its_owner_withdraws_is_not_said_to_be_that_of_a_site_out_of_reach() -> None:
