@@ -67,7 +67,7 @@ class Choice:
                 continue  # Listeners choose the name for a routing key: `listener_services`.
             if not self._can_be_led(name, spec, options):
                 continue
-            if name not in self._asked.wishes and name not in self._asked.local:
+            if not self._is_asked(name):
                 if len(spec.ports) > min(left, limits.PORTS_PER_SERVICE_MAX):
                     self._find_too_many(name)
                     continue
@@ -93,8 +93,12 @@ class Choice:
         wish = self._asked.wishes.get(name)
         if not options.service_controller or (wish is not None and not wish.is_made):
             return False
-        is_asked = name in self._asked.local or name in self._asked.listened
-        return wish is not None or is_asked or options.service_sync
+        return self._is_asked(name) or options.service_sync
+
+    def _is_asked(self, name: str) -> bool:
+        """Whether this namespace asks for the address."""
+        asked = self._asked
+        return name in asked.wishes or name in asked.local or name in asked.listened
 
     def _can_be_led(self, name: str, spec: ServiceSpec, options: SiteOptions) -> bool:
         if not is_service_name(name):

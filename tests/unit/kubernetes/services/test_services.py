@@ -706,12 +706,14 @@ def test_more_ports_than_pods_have_room_for_get_no_service_and_take_none_away() 
     site.declare("huge", ServiceSpec(ports=tuple(range(1, most + 2))))
     site.declare("asked", ServiceSpec(ports=tuple(range(1, most + 1))))
     site.wish("asked")
+    site.declare("listened", ServiceSpec(ports=tuple(range(1, most + 2))))
+    site.listeners["listened"] = ListenerSpec(service="listened")
     found = site.settle()
     ports = sum(
         len(service["spec"]["ports"]) for service in site.cluster.objects["Service"].values()
     )
-    assert ports <= limits.SERVICE_PORTS_UNASKED_MAX + most
-    assert {"old", "asked"} <= site.cluster.objects["Service"].keys()
+    assert ports <= limits.SERVICE_PORTS_UNASKED_MAX + 2 * most + 1
+    assert {"old", "asked", "listened"} <= site.cluster.objects["Service"].keys()
     assert "huge" not in site.cluster.objects["Service"]
     assert {e.code for e in found.findings} == {"SW0427"}
     before = set(site.cluster.objects["Service"])
