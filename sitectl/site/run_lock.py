@@ -20,7 +20,8 @@ def is_locked(run: Path) -> bool:
     except (OSError, CertError):
         return process_of(run.parent) is not None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared with other commands that check at the same time; a router shares it with none.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

@@ -1,6 +1,7 @@
 """A router that runs without its socket, or without its whole ``run`` directory."""
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -91,6 +92,22 @@ def test_a_lock_that_cannot_be_opened_leaves_the_command_line_to_decide(
         assert site.still_answers() and presence.running_pid(site) == process_id
     assert "is not running" in refusal(site).message
     assert not site.still_answers() and presence.running_pid(site) is None
+
+
+def test_two_commands_that_check_at_once_take_each_other_for_no_router(
+    site: DirectorySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.run / "lock").touch()
+    take, told = fcntl.flock, list[bool]()
+
+    def check_meanwhile(descriptor: int, operation: int) -> None:
+        monkeypatch.undo()
+        take(descriptor, operation)
+        told.append(site.is_locked())
+
+    monkeypatch.setattr(fcntl, "flock", check_meanwhile)
+    told.append(site.is_locked())
+    assert told == [False, False]
 
 
 def test_a_copied_folder_tells_of_no_router_that_died_there(
