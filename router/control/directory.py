@@ -20,11 +20,13 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from certs.errors import CertError
 from certs.files import read_whole
 from router.control.acceptance import Acceptance, SourcesReading, news
+from router.control.file_thread import FileThread, NoThread
 from router.documents import Wanted, in_force, read_bytes, unreadable
 from router.documents.in_force import InForce
 from router.model import limits
@@ -63,8 +65,8 @@ class ConfigDirectory:
         # right: why those are unknown.
         self._before, self._forgot = _stored(site_dir / in_force.FILE)
         self._poked = threading.Event()
-        # A canceled `watch` lets its thread finish.
-        self._refreshing = threading.Lock()
+        # A canceled `watch` lets its work there finish.
+        self._thread = FileThread()
 
     @property
     def in_force(self) -> Mapping[str, InForce]:
@@ -92,10 +94,6 @@ class ConfigDirectory:
 
     def refresh(self) -> SourcesReading | None:
         """The state if it or its errors changed since the last call, else None. Blocks on files."""
-        with self._refreshing:
-            return self._refresh()
-
-    def _refresh(self) -> SourcesReading | None:
         before, left_out = self._trouble, str(self._left_out)
         if not 0 <= self._wall() - self._all_read_at < limits.CONFIG_READ_ALL_S:
             self._marks.clear()
@@ -128,6 +126,13 @@ class ConfigDirectory:
             self._take(name, contents[name])
         return self._settle(self._acceptance.accept())
 
+    async def load_again(self) -> SourcesReading:
+        """The current state, after a canceled `watch`."""
+        try:
+            return await self._thread.run(self.load)
+        except NoThread:
+            return self.load()
+
     def poke(self) -> None:
         """Check all files now, not at the next poll: after SIGHUP or a command."""
         self._all_read_at = float("-inf")
@@ -138,7 +143,7 @@ class ConfigDirectory:
         self._poked.set()
 
     def next_change(self, interval_s: float, ended: threading.Event) -> SourcesReading | None:
-        """Check each ``interval_s``, and when poked, until something differs; runs in a thread.
+        """Check each ``interval_s``, and when poked, until something differs; blocks.
 
         A poll may find a change by a command that pokes right afterwards and reports its author, so
         wait briefly for the poke before returning the change. None: ``ended`` was set before
@@ -157,6 +162,10 @@ class ConfigDirectory:
             found = self.refresh() or found
             if found is not None and is_over:
                 return found
+
+    async def changed(self, interval_s: float, ended: threading.Event) -> SourcesReading | None:
+        """As `next_change`, in a thread. NoThread."""
+        return await self._thread.run(partial(self.next_change, interval_s, ended))
 
     def _contents(self) -> tuple[set[str], dict[str, bytes | OSError]]:
         """The names of all document files, and the content or read error of each that may have
@@ -243,7 +252,11 @@ async def watch(
     ended = threading.Event()
     try:
         while True:
-            reading = await asyncio.to_thread(directory.next_change, interval_s, ended)
+            try:
+                reading = await directory.changed(interval_s, ended)
+            except NoThread:
+                await asyncio.sleep(interval_s)
+                continue
             if reading is not None:
                 changed(reading.wanted, list(reading.errors))
     finally:

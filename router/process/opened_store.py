@@ -1,6 +1,5 @@
 """The store of a site: its directory, or the follower of a Kubernetes namespace."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -57,7 +56,7 @@ class DirectoryStore:
 
     async def last(self) -> SourcesReading:
         """Read again: something deleted right before the end is withdrawn now or never."""
-        return await asyncio.to_thread(self._directory.load)
+        return await self._directory.load_again()
 
     def site_is_gone(self) -> bool:
         """Only an ephemeral site: a command that deletes a directory sends `leave`."""
