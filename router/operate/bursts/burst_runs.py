@@ -79,6 +79,7 @@ class BurstRunner:
         self._tell, self._now, self._new_id, self._unix = tell, now, new_id, unix
         self._hold = hold
         self._hooks: dict[str, Hook] = {}
+        self._leaving: dict[str, Hook] = {}  # Their documents were removed during a run.
         self._had_hooks = asyncio.Event()
         self._kept: dict[str, HookMemory] = {}
         self._fires = False
@@ -93,6 +94,8 @@ class BurstRunner:
         """Watch these documents. A removed burst runs nothing more, not even for calm."""
         for name in list(self._hooks.keys() - bursts.keys()):
             gone = self._hooks.pop(name)
+            if gone.busy:
+                self._leaving[name] = gone
             if gone.memory.id:
                 self._kept[name] = gone.memory
                 self._kept = self._memories()
@@ -100,7 +103,9 @@ class BurstRunner:
         for name, spec in bursts.items():
             hook = self._hooks.get(name)
             if hook is None:
-                hook = self._hooks[name] = Hook(name, spec)
+                hook = self._leaving.pop(name, None) or Hook(name, spec)
+                hook.set_spec(spec)
+                self._hooks[name] = hook
                 if name in self._kept:
                     hook.came_back(self._kept[name], self._now(), self._unix())
             elif hook.spec != spec:
@@ -224,9 +229,14 @@ class BurstRunner:
         else:
             text = f"{what}{test} failed: {run.text}."
             self._tell("error", "burst-hook-failed", hook.name, text, run.hint)
+        if self._leaving.get(hook.name) is hook:
+            del self._leaving[hook.name]
+            if hook.memory.id:
+                self._kept[hook.name] = hook.memory
         if not firing.is_test:
             self._unkept = True
-            await self._keep()
+            if self._place.fires:  # Otherwise the state is that of the next router by now.
+                await self._keep()
 
     async def _keep(self) -> None:
         async with self._write_lock:

@@ -229,6 +229,19 @@ def test_only_who_holds_the_office_runs_hooks_and_takes_over_where_the_last_one_
     assert (view.state, view.owed) == ("saturated", None)
 
 
+def test_a_run_that_outlasts_the_office_does_not_replace_the_state_of_the_next_router() -> None:
+    place = Place()
+    place.takes_s = 40.0
+    newer = b"of the next router"
+
+    def lose_office(world: World) -> None:
+        place.fires, place.kept = False, newer
+
+    played(place, (3, fill), (20, lose_office), (60, nothing))
+    assert len(place.ran) == 1
+    assert place.kept == newer
+
+
 def test_what_cannot_be_read_runs_nothing_and_what_cannot_be_written_is_told() -> None:
     place = Place()
     place.broken = OSError("the disk is gone")
@@ -282,6 +295,31 @@ def test_a_changed_document_keeps_the_state_and_one_that_came_back_too() -> None
 
     world = played(place, (3, fill), (10, change), (10, remove), (10, bring_back), (10, nothing))
     assert world.events == ["saturated"]
+
+
+@pytest.mark.parametrize("away_s", [10, 60], ids=["during", "after"])
+def test_a_run_that_its_document_did_not_wait_for_is_run_once(away_s: float) -> None:
+    place = Place()
+    place.takes_s = 40.0
+
+    def bring_back(world: World) -> None:
+        world.bursting.apply({"wake": SPEC})
+
+    def at_its_end(world: World) -> None:
+        (view,) = world.bursting.views()
+        assert (view.running, view.owed) == (False, None)
+        assert view.last is not None
+
+    world = played(place, (3, fill), (20, forget), (away_s, bring_back), (60, at_its_end))
+    assert world.events == ["saturated"]
+
+
+def test_the_next_router_does_not_repeat_what_ended_while_its_document_was_away() -> None:
+    place = Place()
+    place.takes_s = 40.0
+    played(place, (3, fill), (20, forget), (60, nothing))
+    played(place, (0, fill), (20, nothing))
+    assert len(place.ran) == 1
 
 
 def test_a_burst_that_came_back_is_in_its_state_since_it_came_back() -> None:
