@@ -135,10 +135,14 @@ class SocketMemory:
             self._descriptor = os.open(statistics, os.O_RDONLY | os.O_CLOEXEC)
 
     def read_bytes(self) -> int:
-        """Bytes; 0: nothing limits them."""
+        """Bytes; 0: nothing limits them, or the process has left the group, which is gone."""
         if self._descriptor is None:
             return 0
-        for line in os.pread(self._descriptor, _STATISTICS_BYTES_MAX, 0).splitlines():
+        try:
+            statistics = os.pread(self._descriptor, _STATISTICS_BYTES_MAX, 0)
+        except OSError:
+            return 0
+        for line in statistics.splitlines():
             if line.startswith(b"sock "):
                 return int(line.split()[1])
         return 0

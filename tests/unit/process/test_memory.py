@@ -322,6 +322,11 @@ def test_socket_buffers_are_those_of_the_control_group_that_limits_memory(tmp_pa
     assert held(socket_statistics(root=tmp_path, membership=membership)) == 5 * MIB
 
 
+def test_a_control_group_that_the_process_has_left_holds_nothing(tmp_path: Path) -> None:
+    """It may be removed; its files then cannot be read. A folder cannot be either."""
+    assert held(tmp_path) == 0
+
+
 def test_a_container_reads_the_socket_buffers_of_its_own_root(tmp_path: Path) -> None:
     membership = tmp_path / "cgroup"
     membership.write_text("0::/../../kubepods/router\n")
