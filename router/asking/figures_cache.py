@@ -72,6 +72,14 @@ class FiguresCache:
             self._go_on()
 
     def _go_on(self) -> None:
+        try:
+            self._read()
+        except Exception:
+            # Otherwise all later askers would wait for it, too.
+            self._snapshots, self._waiting = None, []
+            raise
+
+    def _read(self) -> None:
         """Read some service ports; schedule the rest."""
         assert self._snapshots is not None
         now = self._network.now()

@@ -125,9 +125,11 @@ class OwnCertificates:
 
     def _look(self) -> None:
         assert self._network is not None
-        self.renew()
-        pause_s = RENEWAL_RETRY_S if self._not_renewed else RENEWAL_CHECK_S
-        self._network.call_at(self._network.now() + pause_s, self._look)
+        try:
+            self.renew()
+        finally:
+            pause_s = RENEWAL_RETRY_S if self._not_renewed else RENEWAL_CHECK_S
+            self._network.call_at(self._network.now() + pause_s, self._look)
 
     def _first(self) -> Leaf:
         """The stored certificate; or an unstored one, if the disk takes nothing."""

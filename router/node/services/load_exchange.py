@@ -182,8 +182,8 @@ class LoadExchange:
 
     def _refresh(self) -> None:
         """Queue all reports again, so that a neighbor that missed one is corrected."""
-        self._tell_everybody(sorted(self._keys))
         self._arm_refresh()
+        self._tell_everybody(sorted(self._keys))
 
     def _arm_refresh(self) -> None:
         pause_s = refresh_s(self._heard.candidates + len(self._keys))

@@ -162,14 +162,16 @@ class Flows:
 
     def _tick(self) -> None:
         """Collect ended flows that began before any client followed: they report no end."""
+        now = self._timers.now()
+        assert self._until is not None, "a user looked"
+        is_followed = self._followers or now < self._until
+        if is_followed:
+            self._timer = self._timers.call_at(now + TICK_S, self._tick)
         for number, flow in list(self._under_way.items()):
             if flow.record.outcome:
                 del self._under_way[number]
                 self._keep(noted(flow))
-        now = self._timers.now()
-        assert self._until is not None, "a user looked"
-        if self._followers or now < self._until:
-            self._timer = self._timers.call_at(now + TICK_S, self._tick)
+        if is_followed:
             return
         self._router.forwarder.observing.follow(None)
         self._until = None

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import cast
 
+import pytest
+
 from router.exchange.readings import Readings
 from router.exchange.service_ports import ServicePorts
 from router.link.links import Links
@@ -18,7 +20,7 @@ from router.service.figures import Load
 from tests.unit.routing.fakes import advert
 from tests.unit.routing.network import Network
 
-WEB = ServiceKey("web", 80)
+WEB, BROKEN = ServiceKey("web", 80), ServiceKey("broken", 80)
 NEIGHBOUR = RouterId("n")
 EPOCH = 1_790_000_000
 
@@ -81,6 +83,8 @@ class World:
         self.believed.append(report)
 
     def load_of(self, key: ServiceKey) -> Load:
+        if key == BROKEN:
+            raise LookupError("a fault of ours")
         return Load(targets_ready=1, capacity=10, used=self.in_flight)
 
     def set(self, in_flight: int) -> None:
@@ -116,6 +120,17 @@ def test_every_figure_is_told_again_when_nothing_changes_until_the_end() -> None
     assert world.sent == [(100.0 + n * limits.LOAD_REFRESH_S, 3) for n in (1, 2, 3)]
     world.exchange.close()
     assert world.calls == []
+
+
+def test_a_fault_while_figures_are_told_again_does_not_end_that() -> None:
+    world = World()
+    world.exchange.set_services([WEB, BROKEN])
+    with pytest.raises(LookupError):
+        world.run_until(100.0 + 1.5 * limits.LOAD_REFRESH_S)
+    world.exchange.set_services([WEB])
+    world.sent.clear()
+    world.run_until(100.0 + 2.5 * limits.LOAD_REFRESH_S)
+    assert world.sent == [(100.0 + 2 * limits.LOAD_REFRESH_S, 0)]
 
 
 def test_a_change_too_short_to_be_told_is_followed_by_a_report_at_rest() -> None:

@@ -112,6 +112,24 @@ def test_nobody_looks_any_more_after_a_minute_and_nothing_is_kept() -> None:
     assert not is_on()
 
 
+def test_a_fault_while_flows_are_followed_does_not_end_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, a, flows = pair(service_s=2.0)
+    a.request()
+    world.run(1)
+    flows.look()
+
+    def fails(flow: object) -> None:
+        raise LookupError("a fault of ours")
+
+    with monkeypatch.context() as patched, pytest.raises(LookupError):
+        patched.setattr("router.operate.flows.flows.noted", fails)
+        world.run(limits.FLOWS_WATCH_S - 2)
+    world.run(limits.FLOWS_WATCH_S + 2)
+    assert not a.router.forwarder.observing.is_on
+
+
 def test_so_many_follow_and_no_more() -> None:
     _, _, flows = pair()
     assert [flows.follow() for _ in range(limits.FLOW_CLIENTS_MAX + 1)] == [
