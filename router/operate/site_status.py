@@ -13,6 +13,7 @@ from router.model.wording.network_words import NO_REMOVALS
 from router.model.wording.routing_key_names import with_keys_in
 from router.node.site_router import SiteRouter
 from router.operate.bursts.burst_runs import BurstRunner
+from router.operate.figures.figure_scope import FigureScope
 from router.operate.figures.link_views import notes_of_links, of_expiries, of_links
 from router.operate.figures.recent_figures import RecentFigures
 from router.operate.flows.observability_settings import ObservabilitySettings
@@ -38,6 +39,7 @@ class SiteStatus:
         router: SiteRouter,
         recent: RecentFigures,
         whole: RouterFigures,
+        scope: FigureScope,
         facts: ProcessFacts,
         now: Callable[[], float],
         utc: Callable[[float], str],
@@ -45,8 +47,8 @@ class SiteStatus:
         observability: ObservabilitySettings | None,
     ) -> None:
         """``now``: monotonic seconds; ``utc`` converts them."""
-        self._router, self._recent, self._whole, self._facts = router, recent, whole, facts
-        self._now, self._utc = now, utc
+        self._router, self._recent, self._whole, self._scope = router, recent, whole, scope
+        self._facts, self._now, self._utc = facts, now, utc
         self._burst_runner, self._observability = burst_runner, observability
 
     def view(self, links: Sequence[LinkView], *, ready: bool, steady: bool) -> Status:
@@ -73,7 +75,7 @@ class SiteStatus:
             links_up=sum(link.state == "up" for link in links),
             links_silent=sum(link.silent_since is not None for link in links),
             links_partly=sum(bool(link.workers_down) for link in links),
-            replicas=1 if workers.all else 1 + len(router.links.adjacencies.siblings),
+            replicas=self._scope.routers,
             workers=workers.reports.views(ready),
             workers_next=self._facts.workers_next(),
             services=len({key.name for key in router.services}),
@@ -93,9 +95,9 @@ class SiteStatus:
         failing: Sequence[PortFailures],
     ) -> Iterator[Problem]:
         yield from self._router.problems(self._utc)
-        yield from local_targets.problems_of(targets, self._utc)
+        yield from local_targets.problems_of(targets, self._utc, self._scope.named)
         yield from of_links(links, self._router.refused_sites, self._link_removals)
-        yield from failing_requests.problems_of(failing, self._no_room)
+        yield from failing_requests.problems_of(failing, self._no_room, self._scope.named)
         yield from self._facts.memory.problems()
         yield from self._facts.problems()
         if self._burst_runner is not None:
@@ -114,11 +116,11 @@ class SiteStatus:
         router, recent = self._router, self._recent
         told = {one.key for one in failing}
         yield from failing_requests.waiting(
-            router, self._now(), recent.queued(), told, self._no_room
+            router, self._now(), recent.queued(), told, self._no_room, self._scope.named
         )
         latelies = [(key, recent.lately(key)) for key in recent.not_answered()]
-        yield from impatient_clients.notes_of(latelies)
-        yield from shed_requests.notes_of(latelies)
+        yield from impatient_clients.notes_of(latelies, self._scope.named)
+        yield from shed_requests.notes_of(latelies, self._scope.named)
         yield from removed_services.notes(
             recent.removed(),
             recent.former(),

@@ -25,6 +25,7 @@ from router.node.problems.left_out import NOTHING, Lack, LeftOut
 from router.node.site_router import SiteRouter
 from router.node.time_text import WallClock
 from router.operate.bursts.burst_runs import BurstRunner
+from router.operate.figures.figure_scope import FigureScope
 from router.operate.figures.link_views import HELD_BACK, NO_ROOM_THERE, link_views
 from router.operate.figures.metrics_source import measure, of_links_at_workers
 from router.operate.figures.process_figures import process_values, started_at
@@ -79,7 +80,15 @@ class OperatorView:
         """ISO 8601 of the network's seconds."""
         self.rows = ServiceRows(router, whole, self.utc)
         self._status = SiteStatus(
-            router, recent, whole, facts, network.now, self.utc, burst_runner, observability
+            router,
+            recent,
+            whole,
+            FigureScope(router, whole),
+            facts,
+            network.now,
+            self.utc,
+            burst_runner,
+            observability,
         )
         self._started = started_at()
         self._replicas: Callable[[], Sequence[ReplicaReport]] = tuple

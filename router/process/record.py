@@ -18,6 +18,7 @@ from router.model.wording.file_trouble import next_step
 from router.net.ports import Network
 from router.node.problems.left_out import Lack, LeftOut
 from router.node.site_router import SiteRouter
+from router.operate.figures.figure_scope import FigureScope
 from router.operate.record import event_file
 from router.operate.record.audit_log import AuditLog
 from router.operate.record.episode_news import EpisodeNews
@@ -66,7 +67,6 @@ class FollowedRecord:
         figures of the other workers.
         """
         self.journal.key_of = router.readings.routing_key_of
-        has_workers = bool(whole.workers.all)
         self._episodes = EpisodeNews(
             network,
             router.readings,
@@ -74,9 +74,9 @@ class FollowedRecord:
             utc,
             left_out,
             router.site_name,
-            whole.others.each if has_workers else None,
+            whole.others.each if whole.workers.all else None,
             whole.others.shares,
-            lambda: not has_workers and bool(router.links.adjacencies.siblings),
+            FigureScope(router, whole).named,
         )
         if whole.workers.all:
             WorkerNews(network, self.journal, whole.workers)

@@ -276,17 +276,21 @@ def failing(
 
 
 def problems_of(
-    found: Sequence[PortFailures], no_room_of: Callable[[ServiceKey], NoRoom]
+    found: Sequence[PortFailures],
+    no_room_of: Callable[[ServiceKey], NoRoom],
+    named: Callable[[ServiceKey], str] = str,
 ) -> list[Problem]:
-    """Service ports that turn requests away for lack of room, and those that fail otherwise."""
+    """Service ports that turn requests away for lack of room, and those that fail otherwise.
+    ``named``: see `FigureScope`.
+    """
     problems = []
     for one in found:
         first = next(iter(one.causes))
         if first == FULL:
-            problems.append(_full(one, no_room_of(one.key)))
+            problems.append(_full(one, named(one.key), no_room_of(one.key)))
         else:
             left_out = no_room_of(one.key).without_targets if first == NO_ROUTE else NOTHING
-            problems.append(_fails(one, left_out))
+            problems.append(_fails(one, named(one.key), left_out))
     return problems
 
 
@@ -296,10 +300,11 @@ def waiting(
     waits: Mapping[ServiceKey, int],
     told: Collection[ServiceKey],
     no_room_of: Callable[[ServiceKey], NoRoom],
+    named: Callable[[ServiceKey], str] = str,
 ) -> Iterator[Note]:
     """Notes on service ports whose requests wait for a slot at any site, except those ``told``.
 
-    ``waits``: the number of waiting requests, if any.
+    ``waits``: the number of waiting requests, if any. ``named``: see `FigureScope`.
     """
     for key, queued in waits.items():
         explanation = router.readings.explain(key, now) if key not in told else None
@@ -309,7 +314,7 @@ def waiting(
                 severity="warning",
                 code="SW0339",
                 message=_full_text(
-                    key,
+                    named(key),
                     waiting_count(queued, noun_of(router.readings.config_of(key))),
                     found := no_room_of(key),
                 ),
@@ -317,7 +322,7 @@ def waiting(
             )
 
 
-def _full(one: PortFailures, found: NoRoom) -> Problem:
+def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
     others = {code: count for code, count in one.causes.items() if code != FULL}
     lost = sum(others.values())
     share, long = _share(one, one.lately.failures - lost), _long_time(one.lately)
@@ -325,7 +330,7 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
     fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
         message = (
-            f"Service {one.key}: no site had room: {share} were turned away "
+            f"Service {named}: no site had room: {share} were turned away "
             f"{long or 'in the last seconds'}{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
         )
         hint = (
@@ -336,15 +341,15 @@ def _full(one: PortFailures, found: NoRoom) -> Problem:
     else:
         waits = f"; {waiting_count(one.queued, one.noun)}" if one.queued else ""
         turned_away = f"were turned away {long}" if long else "are turned away"
-        message = _full_text(one.key, f"{share} {turned_away}{fail}{waits}", found)
+        message = _full_text(named, f"{share} {turned_away}{fail}{waits}", found)
         hint = found.hint(one.key)
     if lost:
         hint = f"{hint}. Of those that fail: sitectl why {one.key} --last 20"
     return Problem(code="SW0337", message=message, hint=hint)
 
 
-def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
-    """``then``: the consequence for requests."""
+def _full_text(named: str, then: str, found: NoRoom) -> str:
+    """``named``: the service port. ``then``: the consequence for requests."""
     full = every_site_is_full(
         is_one_away=bool(found.away),
         draining=found.draining[:SITES_NAMED],
@@ -353,7 +358,7 @@ def _full_text(key: ServiceKey, then: str, found: NoRoom) -> str:
     )
     if found.away:
         full += f", and {_named(found.away)} not reached"
-    return f"Service {key}: {full}: {then}. {found.why}".rstrip()
+    return f"Service {named}: {full}: {then}. {found.why}".rstrip()
 
 
 def _named(away: Sequence[str]) -> str:
@@ -364,10 +369,10 @@ def _named(away: Sequence[str]) -> str:
     return f"{names}{more} {'is' if len(away) == 1 else 'are'}"
 
 
-def _fails(one: PortFailures, left_out: LeftOut) -> Problem:
+def _fails(one: PortFailures, named: str, left_out: LeftOut) -> Problem:
     long = _long_time(one.lately)
     fail = f"failed {long}" if long else "fail"
-    message = f"Service {one.key}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
+    message = f"Service {named}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
     see = f"See what came of the last {one.noun}s: sitectl why {one.key} --last 20"
     if next(iter(one.causes)) == OTHER_HTTP:  # No site was chosen for these.
         see = f"Its clients must speak its protocol: sitectl service status {one.key.name}"

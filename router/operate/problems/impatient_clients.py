@@ -1,6 +1,6 @@
 """Notes on service ports whose clients leave before they are answered."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from router.model import limits
 from router.model.events import Note
@@ -9,9 +9,11 @@ from router.operate.problems.spill_reason import per_s_text
 from router.workers.recent_port_figures import RecentPortFigures
 
 
-def notes_of(ports: Iterable[tuple[ServiceKey, RecentPortFigures]]) -> Iterator[Note]:
+def notes_of(
+    ports: Iterable[tuple[ServiceKey, RecentPortFigures]], named: Callable[[ServiceKey], str] = str
+) -> Iterator[Note]:
     """One note for each port where clients gave up more than `limits.GAVE_UP_SHARE` of the
-    requests.
+    requests. ``named``: see `FigureScope`.
     """
     for key, port in ports:
         lately = port.change
@@ -23,8 +25,8 @@ def notes_of(ports: Iterable[tuple[ServiceKey, RecentPortFigures]]) -> Iterator[
         yield Note(
             severity="warning",
             code="SW0352",
-            message=f"Service {key}: clients gave up {gave_up} of {requests} requests before "
-            "they were answered.",
+            message=f"Service {named(key)}: clients gave up {gave_up} of {requests} requests "
+            "before they were answered.",
             hint="Compare their time-outs with the times of the targets: "
             f"sitectl service status {key.name} -v",
         )

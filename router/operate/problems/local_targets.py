@@ -110,13 +110,19 @@ def without_used(
     return LocalTargets(targets.total, ready, ejected), down
 
 
-def problems_of(found: Sequence[PortTargets], utc: Callable[[float], str]) -> list[Problem]:
-    """Problems of services without a ready target here. ``utc``: ISO 8601 of monotonic seconds."""
+def problems_of(
+    found: Sequence[PortTargets],
+    utc: Callable[[float], str],
+    named: Callable[[ServiceKey], str] = str,
+) -> list[Problem]:
+    """Problems of services without a ready target here. ``utc``: ISO 8601 of monotonic seconds.
+    ``named``: see `FigureScope`.
+    """
     return [
         Problem(
             code="SW0335",
-            message=f"Service {one.key}: {one.targets.shown}; {_goes(one)}.{_cause(one, utc)}"
-            f" {one.left_out.why}".rstrip(),
+            message=f"Service {named(one.key)}: {one.targets.shown}; {_goes(one)}."
+            f"{_cause(one, utc)} {one.left_out.why}".rstrip(),
             hint=f"{_hint(one)}. {one.left_out.let_in}".removesuffix(". "),
             since=utc(max((info.since for info in one.infos), default=0.0)) if one.infos else "",
         )

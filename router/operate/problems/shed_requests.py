@@ -1,6 +1,6 @@
 """Notes on service ports whose sheddable requests are refused so that others are served."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from router.model import limits
 from router.model.events import Note
@@ -9,8 +9,12 @@ from router.operate.problems.spill_reason import per_s_text
 from router.workers.recent_port_figures import RecentPortFigures
 
 
-def notes_of(ports: Iterable[tuple[ServiceKey, RecentPortFigures]]) -> Iterator[Note]:
-    """One note for each port where more than `limits.FAILING_SHARE` of the requests are shed."""
+def notes_of(
+    ports: Iterable[tuple[ServiceKey, RecentPortFigures]], named: Callable[[ServiceKey], str] = str
+) -> Iterator[Note]:
+    """One note for each port where more than `limits.FAILING_SHARE` of the requests are shed.
+    ``named``: see `FigureScope`.
+    """
     for key, port in ports:
         lately = port.change
         if lately is None or lately.shed <= limits.FAILING_SHARE * lately.requests:
@@ -19,7 +23,7 @@ def notes_of(ports: Iterable[tuple[ServiceKey, RecentPortFigures]]) -> Iterator[
         yield Note(
             severity="info",
             code="SW0357",
-            message=f"Service {key}: {shed} of {requests} requests are shed: sheddable requests "
-            "make way for others, as configured.",
+            message=f"Service {named(key)}: {shed} of {requests} requests are shed: sheddable "
+            "requests make way for others, as configured.",
             hint=f"See what the next one meets: sitectl why {key} --sheddable",
         )

@@ -65,18 +65,17 @@ class EpisodeNews:
     of a site. ``beside``: in a router of several workers, the figures of each other worker for a
     service port since it started (None: nothing), in a fixed order; None: there is only one worker.
     ``shares``: the slots of a service port at each other worker that answers; None: it has no ready
-    target with a capacity there. ``has_siblings``: whether the site has other routers, whose
-    requests and slots are not among the figures.
+    target with a capacity there. ``named``: see `FigureScope`.
     """
 
     __slots__ = (
         "_beside",
-        "_has_siblings",
         "_in_vain",
         "_is_stopping",
         "_journal",
         "_kinds",
         "_left_out",
+        "_named",
         "_network",
         "_readings",
         "_shares",
@@ -94,10 +93,10 @@ class EpisodeNews:
         site_name: Callable[[SiteId], str],
         beside: Callable[[ServiceKey], Sequence[RecentPortFigures | None]] | None = None,
         shares: Callable[[ServiceKey], Sequence[int | None]] = lambda key: (),
-        has_siblings: Callable[[], bool] = lambda: False,
+        named: Callable[[ServiceKey], str] = str,
     ) -> None:
         self._network, self._readings, self._shares = network, readings, shares
-        self._has_siblings = has_siblings
+        self._named = named
         self._beside, self._left_out = beside, left_out
         self._site_name = site_name
         self._journal, self._utc = journal, utc
@@ -218,7 +217,7 @@ class EpisodeNews:
         code = "overflow-ended" if is_end else "overflow-begun"
         elsewhere = self._full_elsewhere(one.key, figures, is_end=is_end)
         message = overflow_sentence(
-            self._shown(one.key),
+            self._named(one.key),
             figures,
             is_end=is_end,
             unstated=self._unstated(one.key),
@@ -249,12 +248,12 @@ class EpisodeNews:
         figures, service = self._figures(one, self._to(one)), str(one.key)
         if isinstance(one, Ended):
             severity, code = ENDED_WITHOUT_TARGET
-            ended = ended_sentence(self._shown(one.key), figures, self._unit(one.key))
+            ended = ended_sentence(self._named(one.key), figures, self._unit(one.key))
             message = " ".join(filter(None, (ended, self._why_none_is_to_take_any(one.key))))
         else:
             severity, code = BEGUN_WITHOUT_TARGET
             targets = self._readings.targets.local(one.key)
-            message = begun_sentence(self._shown(one.key), figures, targets, self._unit(one.key))
+            message = begun_sentence(self._named(one.key), figures, targets, self._unit(one.key))
         self._journal.episode(severity, code, service, message, without_target=figures)
 
     def _report_refused(self, one: Begun | Ended) -> None:
@@ -270,7 +269,7 @@ class EpisodeNews:
             capacity=spill.capacity,
         )
         message = refused_sentence(
-            self._shown(one.key),
+            self._named(one.key),
             figures,
             is_end=is_end,
             unstated=self._unstated(one.key),
@@ -288,10 +287,6 @@ class EpisodeNews:
             hint=left.let_in,
             refused=figures,
         )
-
-    def _shown(self, key: ServiceKey) -> str:
-        """The service port, and where it is one router of several that counts."""
-        return f"{key} at this router" if self._has_siblings() else str(key)
 
     def _unit(self, key: ServiceKey) -> str:
         return noun_of(self._readings.config_of(key))

@@ -19,6 +19,7 @@ from router.model.ids import RouterId
 from router.model.ticks import next_tick
 from router.net.ports import Network
 from router.node.time_text import ago
+from router.operate.figures.figure_scope import AT_THIS_ROUTER
 from router.operate.record.journal import Journal
 from router.workers.merged_events import MergedEvents
 
@@ -150,6 +151,7 @@ def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
     """``status`` with the findings that only ``others`` have, each naming its router.
 
     A sentence that differs only in numbers is the same: each router has its own rates and times.
+    So is one on the same service port whose figures are said to be those of one router.
     """
     known = {*map(_sentence, status.problems), *map(_sentence, status.notes)}
 
@@ -169,4 +171,5 @@ def with_others(status: Status, others: Sequence[ReplicaReport]) -> Status:
 
 
 def _sentence(said: _Said) -> tuple[str, str]:
-    return said.code, _NUMBER.sub("0", said.message)[:_COMPARED_CHARS]
+    text = said.message.partition(AT_THIS_ROUTER)[0]
+    return said.code, _NUMBER.sub("0", text)[:_COMPARED_CHARS]

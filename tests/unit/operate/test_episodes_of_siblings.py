@@ -31,7 +31,7 @@ def told(world: World, *, has_siblings: bool) -> list[str]:
         str,
         lambda key, lacks: NOTHING,
         a.router.site_name,
-        has_siblings=lambda: has_siblings,
+        named=(lambda key: f"{key} at this router") if has_siblings else str,
     )
     world.run(2)
     a.request()

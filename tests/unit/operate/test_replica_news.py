@@ -224,6 +224,7 @@ def problem(message: str) -> Problem:
 
 
 FAILS = "Service {}: {}/s requests fail"
+HERE = "Service shop:80 at this router"
 
 
 def test_a_problem_that_only_another_router_has_is_told_with_its_name() -> None:
@@ -254,6 +255,8 @@ def test_a_long_sentence_that_another_router_cut_is_told_once() -> None:
         ("10.0.0.5:80 hangs for 10 s", "10.0.0.6:80 hangs for 12 s", False),
         ("10.0.0.5:80 hangs for 10 s", "10.0.0.5:80 hangs for 12 s", True),
         ("down since 19:44:55 UTC", "down since 19:44:57 UTC", True),
+        (f"{HERE}: 3/s go to b", f"{HERE}: requests wait", True),
+        (f"{HERE}: 3/s go to b", "Service shop:81 at this router: 3/s go to b", False),
     ],
 )
 def test_the_same_sentence_with_other_figures_is_told_once(
