@@ -13,6 +13,7 @@ from sitectl.base.watch import Picture
 from sitectl.flags.links.creation import no_link
 from sitectl.flags.services.terms import terms_text
 from sitectl.show import ages
+from sitectl.show.site_routers import several_routers
 from sitectl.site.claims import accepts_links
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
@@ -28,7 +29,7 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
     try:
         items = site.admin.get("/api/v1/links")
         is_absent = not items if name is None else all(item["name"] != name for item in items)
-        routers = _several_routers(site) if is_absent else 0
+        routers = several_routers(site) if is_absent else 0
         remember(settings, "links", (item["name"] for item in items))
     except Failure as failure:
         if not site.degrades(failure):
@@ -64,14 +65,6 @@ def link_picture(settings: Settings, site: Site, name: str | None) -> Picture:
         unanswered,
         note,
     )
-
-
-def _several_routers(site: Site) -> int:
-    """How many routers the site has; 0: one, or the router does not answer any more."""
-    try:
-        return output.several_routers(site.admin.get("/api/v1/status"))
-    except Failure:
-        return 0
 
 
 def _silence(*, may_serve: bool, is_mute: bool) -> str:

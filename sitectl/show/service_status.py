@@ -20,6 +20,11 @@ _OWN_TARGETS: Final = (
     "The targets listed are this site's. For those of other sites: sitectl service status NAME"
 )
 
+_OF_ONE_ROUTER: Final = (
+    "Requests, queues and this site's targets are as the router that answers counts them, "
+    "one of {}."
+)
+
 
 def table(
     items: list[dict[str, Any]],
@@ -31,6 +36,7 @@ def table(
     has_workloads: bool = False,
     attached: Sequence[str] = (),
     reasons: Sequence[str] = (),
+    routers: int = 0,
 ) -> str:
     """The items as text; ``detailed`` with sites and targets of each. ``now``: Unix seconds.
 
@@ -38,7 +44,7 @@ def table(
     service, so other sites were asked for their targets. ``has_workloads``: targets may be
     workloads; an empty table suggests one. ``attached``: services that the table cannot list, since
     only a running router knows their declaration. ``reasons``: why there may be no service, with
-    the next steps.
+    the next steps. ``routers``: of this site, each with figures of its own; 0: only one.
     """
     if not items:
         return _empty(has_workloads, attached, reasons)
@@ -67,6 +73,8 @@ def table(
         if one.get("note")
     )
     text += _partial_text(drawn)
+    if routers:
+        text += f"\n{_OF_ONE_ROUTER.format(routers)}"
     removed = dict.fromkeys(item["removed"] for item in items if item.get("removed"))
     text += "".join(f"\n{output.safe(sentence)}" for sentence in removed)
     if detailed:

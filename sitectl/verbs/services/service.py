@@ -33,6 +33,7 @@ from sitectl.selection import store
 from sitectl.show.history import lines_of, people_look
 from sitectl.show.service_items import attached, not_told, service_items, why_none
 from sitectl.show.service_status import table
+from sitectl.show.site_routers import several_routers
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
 from sitectl.verbs.services.grants import grant, granted_text, revoke, transfer
@@ -268,6 +269,8 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
     reasons = why_none(site) if is_empty else []
     detailed = verbose or name is not None
     drawn = lines_of(site, items, name) if silence is None and people_look(settings) else {}
+    is_told = silence is None and bool(items) and settings.output == "table"
+    routers = several_routers(site) if is_told else 0
     return Picture(
         "ServiceStatus",
         {"items": items},
@@ -277,6 +280,7 @@ def _look(settings: Settings, name: str | None, verbose: bool) -> Picture:
             has_workloads=site.has_workloads,
             attached=() if silence is None or name is not None else attached(site),
             reasons=reasons,
+            routers=routers,
         ),
         Exit.OK if silence is None else Exit.DEGRADED,
         unanswered,

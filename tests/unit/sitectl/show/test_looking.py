@@ -839,6 +839,19 @@ def test_status_counts_the_routers_of_a_site_that_has_several(
     assert "Routers" not in told and "router, " not in told
 
 
+def test_service_status_says_whose_figures_it_shows_of_several_routers(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    told = (
+        "Requests, queues and this site's targets are as the router that answers counts them, "
+        "one of 2.\n"
+    )
+    admin.items("/api/v1/services", SERVICE)
+    assert told not in here.ok("service", "status").stdout
+    admin.item("/api/v1/status", {**STATUS, "replicas": 2})
+    assert told in here.ok("service", "status").stdout
+
+
 def test_check_does_not_say_of_one_of_several_routers_that_the_site_has_no_link(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
