@@ -46,7 +46,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag="hello"):
     began with: of two routers with one identity the later born is the copy. 0: not known. ``place``
     is the human-readable location of that process. ``restored``: Unix seconds at which its state
     was restored from a backup, 0: never. Routers of one site with different values run in different
-    places.
+    places. ``worker``: the number of the process among the workers of one router, each of which
+    dials its links. 0: the first one, or not known.
     """
 
     version: int

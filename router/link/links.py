@@ -55,10 +55,12 @@ class Links:
         born: int = 0,
         place: str = "",
         restored: int = 0,
+        worker: int = 0,
     ) -> None:
         """``is_edge``: no stream passes through, and each neighbor must serve edges. ``born``: the
         epoch that this process began with. ``place``: human-readable location of the process.
-        ``restored``: when its state was restored from a backup, Unix seconds, 0: never."""
+        ``restored``: when its state was restored from a backup, Unix seconds, 0: never.
+        ``worker``: the number of the process among the workers of one router."""
         self._drain_grace_s = limits.DRAIN_GRACE_S
         self._dialed_changed: Callable[[str, LinkState], None] = lambda name, state: None
         self._network = network
@@ -68,7 +70,7 @@ class Links:
         self._abilities = EDGE if is_edge else INTERIOR
         self._process = ProcessBuffers()
         self._shares = HolderShares(network)
-        self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place, restored)
+        self._life = Life(rng.randbytes(control.NONCE_BYTES), born, place, restored, worker)
         self._dialed = DialedLinks(
             network,
             rng,

@@ -183,6 +183,7 @@ class SiteRouter:
             born=start.epoch,
             place=start.place,
             restored=start.restored,
+            worker=start.worker,
         )
 
     def _new_doors(self, claims: ClaimJudge) -> LinkDoors:

@@ -11,7 +11,7 @@ class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     ``connections_max``: connections of service clients, over all listeners, of which there are at
     most ``listeners_max``. ``place``: human-readable location of this process, sent to neighbors.
     ``restored``: Unix seconds at which its state was restored from a backup, 0: never.
-    ``has_inner_door``: other workers of this router dial it.
+    ``has_inner_door``: other workers of this router dial it. ``worker``: its number among them.
     """
 
     epoch: int
@@ -24,3 +24,4 @@ class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     place: str = ""
     restored: int = 0
     has_inner_door: bool = False
+    worker: int = 0

@@ -150,6 +150,7 @@ class RouterProcess:
                 place=f"{socket.gethostname()}, process {os.getpid()}",
                 restored=self._trust.restored_at,
                 has_inner_door=self.part.count > 1,
+                worker=self.part.index,
             ),
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             tell=self.tell,

@@ -54,6 +54,32 @@ def test_a_link_shows_the_lanes_streams_and_bytes_of_all_workers(net: Network) -
         line.close()
 
 
+@pytest.mark.parametrize("far_workers", ["1", "2"])
+def test_a_neighbor_dials_one_link_wherever_its_workers_come_to(
+    net: Network, far_workers: str
+) -> None:
+    near, far = net.site("near"), net.site("far")
+    near.quick("update", "--workers", "3")
+    far.quick("update", "--workers", far_workers)
+    net.link(near, far, 5)
+    net.start()
+    net.see_each_other()
+    until(lambda: are_ready(near, 3), "all workers serve")
+    until(lambda: sum(one["lanes"] for one in far.get("links")) == 3, "all workers are linked")
+    row = link(far)
+    assert (row["name"], row["direction"], row["state"]) == ("near", "incoming", "up")
+    status = far.get("status")
+    assert (status["links"], status["links_up"]) == (1, 1)
+    (live,) = far.get("live")["links"]
+    assert live["lanes"] == 3
+    up = [line for line in far.metrics().splitlines() if line.startswith("spillway_link_up{")]
+    assert up == ['spillway_link_up{direction="incoming",link="near",neighbour="near"} 1.0']
+    os.kill(pid_of(near, 2), signal.SIGKILL)
+    until(lambda: workers(near)[2]["restarts"] == 1 and are_ready(near, 3), "it is back")
+    until(lambda: link(far)["lanes"] == 3, "it has its connection again")
+    assert far.get("status")["links"] == 1
+
+
 @contextmanager
 def cut_at(net: Network, site: Site, door: FaultyRelay, index: int) -> Iterator[None]:
     """Worker ``index`` of ``site`` cannot dial through ``door``; its connection is reset."""

@@ -120,7 +120,7 @@ def linked_to_both(net: Network, west: Site) -> Site:
     net.link(west, east)
     serve(net, west)
     net.see_each_other()
-    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    until(lambda: [one["lanes"] for one in east.get("links")] == [2], "both link")
     return east
 
 
@@ -195,7 +195,7 @@ def test_sites_elsewhere_see_one_site_with_all_slots(net: Network, west: Site) -
 
     until(sees_all, "of all its slots")
     assert sorted(site["name"] for site in east.get("network")) == ["east", "west"]
-    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    until(lambda: [one["lanes"] for one in east.get("links")] == [2], "both link")
     lines = [http.client.HTTPConnection(east.address, SHOP_PORT) for _ in range(3 * CAPACITY)]
     with Pinned(lines) as load:
         until(lambda: len(load.statuses) > 2 * CAPACITY, "it is under way")
@@ -262,7 +262,7 @@ def test_a_site_of_workers_that_is_deleted_is_missed_by_nobody(net: Network, wes
     net.link(west, east)
     target = serve(net, west, service_s=1.5)
     net.see_each_other()
-    until(lambda: len([x for x in east.get("links") if x["state"] == "up"]) == 2, "both link")
+    until(lambda: [one["lanes"] for one in east.get("links")] == [2], "both link")
     with Pinned(pinned(west, 1, 1)):
         until(lambda: target.in_hand == 1, "the second worker has a request: it ends last")
         west.ctl("delete", "--yes")

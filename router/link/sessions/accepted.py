@@ -94,7 +94,7 @@ class AcceptedLinks:
         known = self._same_links(session, neighbour)
         replaced = next((one for one in known if not one.link_drain.is_draining), None)
         # A draining one has a successor already, or gets it now.
-        named = [self.up[one] for one in known]
+        named = [self.up[one] for one in known or self._of_other_workers(session, neighbour)]
         before = self.lost.came_up(session, neighbour)
         self.up[session] = named[0] if named else self._free_name(before, neighbour.name, taken)
         if (
@@ -115,6 +115,9 @@ class AcceptedLinks:
         name = self.up.pop(session, None)
         if name is not None:
             self.lost.went_down(name, session, fault)
+            heir = next((one for one, its_name in self.up.items() if its_name == name), None)
+            if heir is not None:  # The link goes on.
+                heir.lanes.count_past(session.lanes)
         return name
 
     def _same_links(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
@@ -125,6 +128,20 @@ class AcceptedLinks:
             if known.neighbour is not None
             and known.neighbour.router == neighbour.router
             and known.link_name == session.link_name
+        ]
+
+    def _of_other_workers(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
+        """The same link, dialed by other workers of the router that dialed ``session``.
+
+        Routers that are no workers of each other have number 0, so each has a separate link.
+        """
+        return [
+            known
+            for known in self.up
+            if known.neighbour is not None
+            and known.neighbour.site == neighbour.site
+            and known.link_name == session.link_name
+            and known.greeting.peer_worker != session.greeting.peer_worker
         ]
 
     def _free_name(self, before: str, wanted: str, taken: Collection[str]) -> str:

@@ -25,12 +25,13 @@ Leaves = tuple[bytes, bytes]
 class Life(msgspec.Struct, frozen=True):
     """Describes one process. ``boot`` is random, ``born`` grows with each process of a router,
     ``place`` is where it runs, ``restored`` when its state was restored from a backup (Unix
-    seconds; 0: never)."""
+    seconds; 0: never), ``worker`` its number among the workers of one router."""
 
     boot: bytes
     born: int = 0
     place: str = ""
     restored: int = 0
+    worker: int = 0
 
 
 class Greeting:
@@ -65,6 +66,12 @@ class Greeting:
         return (self.peer.restored, self.peer.born) if self.peer is not None else (0, 0)
 
     @property
+    def peer_worker(self) -> int:
+        """The number of the neighbor's process among the workers of its router; 0 before its
+        HELLO."""
+        return self.peer.worker if self.peer is not None else 0
+
+    @property
     def peer_is_newer(self) -> bool:
         """The peer may send messages that we do not know."""
         return self.peer is not None and self.peer.minor > control.MINOR
@@ -96,7 +103,7 @@ class Greeting:
             boot=self._life.boot,
             session=self.session_id,
             secret=self._secret,
-            worker=0,
+            worker=self._life.worker,
             cost=cost,
             link=link,
             software=SOFTWARE,

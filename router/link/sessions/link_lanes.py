@@ -129,6 +129,11 @@ class LinkLanes:
             self.control = self.opening = None
         return False
 
+    def count_past(self, before: "LinkLanes") -> None:
+        """Add the bytes of ``before``: these lanes carry its link on."""
+        self._bytes_in_past += before.bytes_in
+        self._bytes_out_past += before.bytes_out
+
     def end(self, fault: Fault, *, politely: bool) -> None:
         """Close all lanes with a goodbye, or reset them."""
         for lane in self.all():

@@ -1,6 +1,6 @@
 """The lines of `link status`: links as shown to operators. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -80,6 +80,43 @@ def listed(
         if session.neighbour is None or not session.neighbour.is_sibling
     ]
     return sorted(lines, key=lambda line: (line.name, line.direction, line.state == "draining"))
+
+
+def joined(lines: Sequence[LinkStatus]) -> list[LinkStatus]:
+    """``lines``, with one row for the connections of one incoming link: each worker of the
+    neighbor's router dials it.
+
+    Those that drain have a separate row; until they end, the row of the link counts their bytes.
+    """
+    rows = [line for line in lines if line.direction == "outgoing"]
+    incoming: dict[tuple[str, str], list[LinkStatus]] = {}
+    for line in lines:
+        if line.direction == "incoming":
+            incoming.setdefault((line.name, line.neighbour_site), []).append(line)
+    for each in incoming.values():
+        draining = [line for line in each if line.state == "draining"]
+        staying = [line for line in each if line.state != "draining"]
+        if staying:
+            rows.append(_row_of(staying, each))
+        if draining:
+            rows.append(_row_of(draining, draining))
+    return rows
+
+
+def _row_of(lines: Sequence[LinkStatus], counted: Sequence[LinkStatus]) -> LinkStatus:
+    """One row for ``lines``, with the bytes of all ``counted``."""
+    first, silent = lines[0], max(lines, key=lambda line: line.silent_s)
+    return msgspec.structs.replace(
+        first,
+        rtt_s=next((line.rtt_s for line in lines if line.rtt_s is not None), None),
+        lanes=sum(line.lanes for line in lines),
+        streams=sum(line.streams for line in lines),
+        error=next((line.error for line in lines if line.error), ""),
+        bytes_in=sum(line.bytes_in for line in counted),
+        bytes_out=sum(line.bytes_out for line in counted),
+        silent_s=silent.silent_s,
+        silent_since=silent.silent_since,
+    )
 
 
 def shown_for(link: OutgoingLink, leaving: Collection[OutgoingLink]) -> OutgoingLink:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from router.admin.views.links import AllowView, LinkView, SiteName
-from router.link.sessions.link_status import LinkStatus, in_words
+from router.link.sessions.link_status import LinkStatus, in_words, joined
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
@@ -56,7 +56,13 @@ def link_views(
         **dict.fromkeys(router.site_problems.full_neighbours(), NO_ROOM_THERE),
         **dict.fromkeys(routing.without_room, _NO_ROOM),
     }
-    lines = [router.news.deleted.seen(one) for one in router.links.status()]
+
+    def with_error(line: LinkStatus) -> LinkStatus:
+        neighbour = RouterId(line.neighbour_router)
+        error = line.error or _flapping(held.get(neighbour), utc) or unused.get(neighbour, "")
+        return msgspec.structs.replace(line, error=error)
+
+    lines = [with_error(router.news.deleted.seen(one)) for one in router.links.status()]
     views = [
         LinkView(
             name=link.name,
@@ -68,9 +74,7 @@ def link_views(
             rtt_ms=None if link.rtt_s is None else round(link.rtt_s * 1000, 3),
             lanes=link.lanes,
             streams=link.streams,
-            error=link.error
-            or _flapping(held.get(RouterId(link.neighbour_router)), utc)
-            or unused.get(RouterId(link.neighbour_router), ""),
+            error=link.error,
             error_code=link.error_code,
             certificate_expires=utc_of(
                 expiries.get(f"link/{link.name}")
@@ -87,7 +91,7 @@ def link_views(
             bytes_out_total=link.bytes_out,
             silent_since=None if link.silent_since is None else utc(link.silent_since),
         )
-        for link in lines
+        for link in joined(lines)
     ]
     for name, pending in router.wanted_links.pending.items():
         views.append(

@@ -13,6 +13,7 @@ from router.balance.learning.capacity_learning import LearntTarget
 from router.balance.site.lending import lent_of
 from router.balance.site_gate import RateState
 from router.exchange.failure_answers import FAILURES
+from router.link.sessions.link_status import joined
 from router.model.addresses import join
 from router.model.events import Problem
 from router.model.ids import ServiceKey, by_name
@@ -299,7 +300,7 @@ def of_links_at_workers(links: Sequence[LinkView]) -> MetricValues:
 
 
 def _of_links(router: SiteRouter, put: Put) -> None:
-    for link in reversed(router.links.status()):  # A draining link comes after its successor.
+    for link in reversed(joined(router.links.status())):  # A link comes before its draining one.
         neighbour = neighbour_of(link, router.routing.table).name
         labels = link.name, link.direction, neighbour
         if router.news.deleted.seen(link).error_code != "deleted":  # Else needless: no alert.

@@ -171,14 +171,18 @@ class Router:
         *,
         is_edge: bool = False,
         site: str = "",
+        worker: int = 0,
     ) -> None:
-        """``site``: whose identity it has, if that is not called as the host."""
+        """``site``: whose identity it has, if that is not called as the host. ``worker``: its
+        number among the workers of one router."""
         self.world = world
         self.name = name
         self.tls = Tls(None, b"leaf of " + name.encode(), (ALPN,))
         self.identity = FakeIdentity(site or name, router or FakeIdentity(name).router)
         self.owner = Owner()
-        self.links = Links(world, self.identity, self.owner, rng=world.rng, is_edge=is_edge)
+        self.links = Links(
+            world, self.identity, self.owner, rng=world.rng, is_edge=is_edge, worker=worker
+        )
         self.specs: dict[str, OutgoingSpec] = {}
         world.listen(name, 1, self.links.acceptor(lambda: self.tls.certificate), tls=self.tls)
 
