@@ -126,10 +126,15 @@ def _has_a_neighbor_that_restarts(world: World, e: Site, a: Site, b: Site, c: Si
     a.start()
 
 
+def _has_a_neighbor_that_stops(world: World, e: Site, a: Site, b: Site, c: Site) -> None:
+    a.stop(lambda: None)
+
+
 ACTS = (
     _is_declared_otherwise,
     _bears_the_name_of_another,
     _has_a_neighbor_that_restarts,
+    _has_a_neighbor_that_stops,
     _is_granted_an_offer,
     _withdraws,
     _withdraws_during_a_cut,
@@ -195,3 +200,41 @@ def _words(site: Site) -> Iterator[str]:
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__.strip("_"))
 def test_an_edge_says_what_an_interior_router_in_its_place_would(act: Act, declarer: str) -> None:
     assert said(act, declarer, is_edge=True) == said(act, declarer, is_edge=False)
+
+
+def _sites(site: Site) -> list[tuple[str, bool, tuple[str, ...], bool]]:
+    view = view_of(site)
+    status = view.status()
+    found = [(x.name, x.reachable, x.services, bool(x.services_at)) for x in view.network()]
+    assert (status.sites, status.sites_known) == (sum(one[1] for one in found), len(found))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("is_edge", [True, False])
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_site_that_lost_its_neighbor_shows_the_sites_behind_it_and_what_they_offered(
+    is_edge: bool, stops: bool
+) -> None:
+    world = World(1, "e", "a", "b", "c", edges=frozenset({"e"} if is_edge else ()))
+    e, a, b, c = world.sites.values()
+    e.link(a, cost=1)
+    a.link(b, cost=5)
+    b.link(c, cost=2)
+    for site in (e, b, c):
+        site.declare()
+    for site in (b, c):
+        site.serve(1, capacity=2, service_s=0.2)
+    world.run(5)
+    assert [one[0] for one in _sites(e)] == ["a", "b", "c", "e"]
+    if stops:
+        a.stop(lambda: None)
+    else:
+        a.kill()
+    world.run(20)
+    lost = [("a", False, (), False), ("b", False, ("shop",), True), ("c", False, ("shop",), True)]
+    assert _sites(e) == [*lost, ("e", True, (), False)]
+    if not stops:
+        return
+    a.start()
+    world.run(20)
+    assert all(is_reached for _, is_reached, _, _ in _sites(e))

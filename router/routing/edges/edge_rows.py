@@ -21,6 +21,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
 
     ``former_owners``: names of sites whose services are here only through `with_former`.
     ``deleted``: sites that any neighbor reported as deleted. ``withheld``: see `TableMessage`.
+    ``lost``: sites that the neighbor no longer reaches because it stops.
     """
 
     sites: dict[RouterId, SiteRow] = {}
@@ -33,6 +34,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
     former_owners: dict[SiteId, str] = {}
     deleted: frozenset[SiteId] = frozenset()
     withheld: frozenset[CandidateId] = frozenset()
+    lost: dict[SiteId, SiteRow] = {}
 
 
 EMPTY_EDGE_TABLE = EdgeTable()
@@ -138,8 +140,16 @@ class EdgeRows:
             message.wish,
             deleted=frozenset(self._deleted),
             withheld=frozenset(self._withheld),
+            lost=self._lost() if message.draining else {},
         )
         return "news"
+
+    def _lost(self) -> dict[SiteId, SiteRow]:
+        """Sites of the table before that this one has no row of, the last ones."""
+        before = self.told.lost | {row.site: row for row in self.told.sites.values()}
+        here = self._deleted.keys() | {row.site for row in self._sites.values()}
+        lost = [(site, row) for site, row in before.items() if site not in here]
+        return dict(lost[-EDGE_ROWS_MAX:])
 
     def _apply(self, message: TableMessage) -> None:
         """Rows with invalid ids are left out: older versions pass them on."""

@@ -89,13 +89,15 @@ def _path(way: EdgeWay, router: RouterId) -> tuple[RouterId, ...]:
     return (router,) if router == way.router else (way.router, router)
 
 
-def _sites(told: EdgeTable, way: EdgeWay | None, node: Node) -> Iterable[SiteRoute]:
-    """The cheapest router of each site."""
+def _sites(told: EdgeTable, attached: EdgeWay | None, node: Node) -> Iterable[SiteRoute]:
+    """The cheapest router of each site, and the last one of those that are lost."""
     cheapest: dict[SiteId, SiteRow] = {}
     for row in sorted(told.sites.values(), key=lambda row: (row.path_cost, row.router)):
-        if row.site != node.site:
-            cheapest.setdefault(row.site, row)
-    for site, row in sorted(cheapest.items()):
+        cheapest.setdefault(row.site, row)
+    for site, row in sorted((told.lost | cheapest).items()):
+        if site == node.site:
+            continue
+        way = attached if site in cheapest else None
         is_neighbour = way is not None and site == way.site
         yield SiteRoute(
             site=site,

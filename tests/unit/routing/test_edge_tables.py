@@ -435,6 +435,65 @@ def test_an_edge_shows_that_its_neighbour_stops_and_of_no_other_site() -> None:
     assert stopping == [set(), {NEAR.name}, set()]
 
 
+def reached_sites(edge: EdgeRouting) -> dict[str, bool]:
+    """Other sites than the edge, and whether they are reached."""
+    sites = edge.table.sites.values()
+    return {site.name: site.reachable for site in sites if site.site != EDGE.site}
+
+
+def test_an_edge_knows_the_sites_behind_a_neighbor_that_stops_until_its_next_table() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5))))
+    hear(edge, message(base=1, version=2, draining=True, gone_sites=(FAR.router,)))
+    hear(edge, message(base=2, version=3, draining=True))
+    assert reached_sites(edge) == {"near": True, "far": False}
+    far = edge.table.sites[FAR.site]
+    assert (far.path_cost, far.paths, far.next_hops, far.neighbours) == (None, (), (), ())
+    assert edge.table.routers == {NEAR.router: NEAR.site}
+    edge.adjacency_down(NEAR.router, 2.0)
+    assert reached_sites(edge) == {"near": False, "far": False}
+    edge.adjacency_up(NEAR.router, NEAR.site, 2, 3.0)
+    hear(edge, message(sites=(site_row(),)), 3.1)
+    assert reached_sites(edge) == {"near": True}
+
+
+def test_the_sites_behind_a_neighbor_that_stopped_are_forgotten_with_its_table() -> None:
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5)), services=(service_row(),)))
+    hear(edge, message(base=1, version=2, draining=True, gone_sites=(FAR.router,)))
+    edge.adjacency_down(NEAR.router, 2.0)
+    edge.handle_timeout(2.0 + limits.SERVICE_SYNC_TTL_S)
+    assert reached_sites(edge) == {}
+
+
+def test_a_site_that_is_deleted_or_this_one_is_not_lost_behind_a_neighbor_that_stops() -> None:
+    edge = attached("shop")
+    own = SiteRow(FakeIdentity("second").router, EDGE.site, "edge", "1", 3, 1)
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5), own)))
+    gone = (FAR.router, own.router)
+    hear(
+        edge,
+        message(base=1, version=2, draining=True, gone_sites=gone, deleted=(FAR.site,)),
+    )
+    assert reached_sites(edge) == {"near": True}
+    assert edge.table.sites[EDGE.site].path_cost == 0
+
+
+def test_lost_sites_are_bounded_and_the_last_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_ROWS_MAX", 3)
+    edge = attached("shop")
+    hear(edge, message(sites=(site_row(),)))
+    for number in range(5):
+        site = FakeIdentity(f"site-{number}")
+        version = 2 * number + 1
+        row = site_row(site, 5)
+        hear(edge, message(base=version, version=version + 1, draining=True, sites=(row,)))
+        away = message(base=version + 1, version=version + 2, draining=True)
+        hear(edge, msgspec.structs.replace(away, gone_sites=(site.router,)))
+    lost = {f"site-{number}": False for number in (2, 3, 4)}
+    assert reached_sites(edge) == {"near": True, **lost}
+
+
 def test_an_edge_leaves_a_neighbour_that_stops_for_one_that_stands_by() -> None:
     edge = attached("shop")
     edge.adjacency_up(FAR.router, FAR.site, 9, 0.5)
