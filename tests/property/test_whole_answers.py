@@ -32,6 +32,7 @@ HEADS = (
     b"HTTP/1.1 200 OK\r\n",
     b"HTTP/1.1 204 No Content\r\nVia: 1.1 east\r\n",
     b"HTTP/1.1 304 Not Modified\r\n",
+    b"HTTP/1.1 426 Upgrade Required\r\nSpillway-Upgrade: other\r\nVia: 1.1 east\r\n",
     b"HTTP/1.1 503 \r\nA: b\r\n",
 )
 BODIES = (b"", b"hello", b"x" * 40_000)
