@@ -171,6 +171,8 @@ class NewOffers:
             return False
         del self._known[next(one for one in self._known if one[1] == most)]
         self._counts[most] -= 1
+        if not self._counts[most]:
+            del self._counts[most]
         self._most = None
         return True
 

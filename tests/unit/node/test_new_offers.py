@@ -22,6 +22,7 @@ from router.node.news.new_offers import SAVE_AFTER_S, NewOffers
 from router.process.state import OFFERS_FILE, FileKeeper
 from router.routing.declared import Declared
 from router.routing.table import RouteTable
+from tests.simulation.tables import sizes
 from tests.unit.journal import Journal
 from tests.unit.node.test_bar_news import EAST, MID, TABLE, WEST
 from tests.unit.routing.fakes import declare
@@ -284,6 +285,11 @@ def test_one_that_offers_everything_fills_neither_journal_nor_memory(life: Life)
     assert EAST in [site for site, _ in kept["shop-0"]]
     assert life.hear(table(MID, SiteId("a" * 32))) == ["offer-new"], "others find room"
     assert not life.hear(table(liar, services=KNOWN_OFFERS_MAX + 10)), "and it none"
+
+
+def test_sites_that_give_way_to_others_leave_nothing(life: Life) -> None:
+    life.hear(table(*(SiteId(f"{number:032x}") for number in range(KNOWN_OFFERS_MAX + 20))))
+    assert sizes(life.offers)["NewOffers._counts"] == KNOWN_OFFERS_MAX
 
 
 def test_a_process_that_follows_tells_and_keeps_nothing(tmp_path: Path) -> None:
