@@ -171,7 +171,7 @@ class Forwarder:
         if service is None:
             return
         self.refused_messages.forget_service(key)
-        self.listeners.set_targets(key, frozenset())
+        self.listeners.forget(key)
         self.moves.removed(key)
         self._exchanges.drain_clients(service)
         self._exchanges.dismiss_egress(service)

@@ -191,12 +191,20 @@ class Listeners:
             self._targets[target] -= 1
             if not self._targets[target]:
                 del self._targets[target]
-                self._at_port[split(target)[1]].discard(target)
+                port = split(target)[1]
+                self._at_port[port].discard(target)
+                if not self._at_port[port]:
+                    del self._at_port[port]
         ports = {split(target)[1] for target in before ^ targets}
         for bound in self._bound.values():
             if bound.where[1] in ports:
                 self._bind(bound)
         self._arm()
+
+    def forget(self, key: ServiceKey) -> None:
+        """The service port was removed. If it comes again, its counts begin at 0."""
+        self.set_targets(key, frozenset())
+        del self.refused[key], self.tls_failures[key]
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -282,7 +290,11 @@ class Listeners:
         host = connection.peer.host
         if ":" in host:  # Else it is one: spares a call for each connection.
             host = source_of(host)
-        self._open[key] -= 1
+        open_left = self._open[key] - 1
+        if open_left:
+            self._open[key] = open_left
+        else:
+            del self._open[key]
         sources: tuple[_Source, ...] = ((key, host), host)
         for source in sources:
             left = self._sources[source] - 1

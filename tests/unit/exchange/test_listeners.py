@@ -239,6 +239,17 @@ def test_a_source_with_too_many_connections_gets_no_more_until_one_is_gone() -> 
     assert len(door.accepted) == 5, "once all are gone, as many again"
 
 
+def test_a_service_port_that_was_removed_counts_from_0_when_it_comes_again() -> None:
+    door = Door(connections_per_source=1)
+    door.listeners.set_listeners({KEY: WHERE})
+    for _ in range(3):
+        connect(door)
+    door.listeners.tls_failed(PLACE)
+    assert (door.listeners.refused, door.listeners.tls_failures) == ({KEY: 2}, {KEY: 1})
+    door.listeners.forget(KEY)
+    assert (door.listeners.refused, door.listeners.tls_failures) == ({}, {})
+
+
 def test_a_source_with_more_than_it_may_have_by_now_gets_no_more() -> None:
     door = Door(connections_per_source=4)
     door.listeners.set_listeners({KEY: WHERE})
