@@ -124,8 +124,9 @@ class Workers:
             began = time.monotonic()
             try:
                 ending = await self._live(one)
-            except OSError as error:
-                why = f"it could not be started: {error.strerror or error}"
+            except (OSError, RuntimeError) as error:  # The last: a thread could not be started.
+                reason = getattr(error, "strerror", None) or error
+                why = f"it could not be started: {reason}"
                 ending = Ending(why, has_begun=False)
             if self._stopping.is_set():
                 return
@@ -151,7 +152,7 @@ class Workers:
                 stdout=asyncio.subprocess.DEVNULL if self._logs_to_file else None,
                 env={k: v for k, v in os.environ.items() if k not in NOT_FOR_WORKERS},
             )
-        except OSError:
+        except BaseException:
             ours.close()
             given.close()
             raise

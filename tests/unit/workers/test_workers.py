@@ -519,6 +519,30 @@ def test_a_worker_that_could_not_be_started_lost_nothing(tmp_path: Path) -> None
     assert told == [("error", f"Worker 1 of 2 is gone: {why}; it is started again.")]
 
 
+def test_a_worker_for_which_no_thread_can_be_started_takes_nobody_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without uvloop, a thread may wait for its end."""
+    told: list[str] = []
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def run() -> None:
+        def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
+            told.append(message)
+            workers.stop()
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+        workers = Workers(2, (), lambda: Lead("", frozenset()), tell, logs_to_file=True)
+        async with asyncio.timeout(30):
+            await workers.run()
+
+    asyncio.run(run())
+    why = "it could not be started: can't start new thread"
+    assert told == [f"Worker 1 of 2 is gone: {why}; it is started again."]
+
+
 @pytest.mark.parametrize("said", (b"\0\0\0\1\xc1", b"\xff\xff\xff\xff"))
 def test_one_that_is_not_understood_is_ended_and_takes_nobody_along(said: bytes) -> None:
     speaks = f"import os, time; os.write(0, {said!r}); time.sleep(60)"
