@@ -21,6 +21,7 @@ from router.kubernetes.store.store import Look
 from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -49,7 +50,8 @@ class V2Access(ErrorSource):
         self._woken = asyncio.Event()
         # Owners' UIDs, for claims and Secrets to delete.
         self._known: dict[tuple[str, str], str] = {}
-        self._again_at: dict[tuple[str, str], float] = {}  # After a refusal; the loop's time.
+        # After refusals: when to try again, by the loop's time, and how many they were in a row.
+        self._refusals: dict[tuple[str, str], tuple[float, int]] = {}
         self._refused: Mapping[str, ConfigError] = {}
 
     @property
@@ -69,7 +71,13 @@ class V2Access(ErrorSource):
             seen = self._seen
             if seen is not None and self._may_write() and not seen.v2.seen.controller.other:
                 await self._step(seen)
-            await woken(self._woken, limits.STATUS_EVERY_S)
+            await woken(self._woken, self._pause_s())
+
+    def _pause_s(self) -> float:
+        """Until the next try that is due, or a usual check."""
+        now = asyncio.get_running_loop().time()
+        waits = [at - now for at, _ in self._refusals.values() if at > now]
+        return min([limits.STATUS_EVERY_S, *waits])
 
     async def _step(self, seen: Look) -> None:
         await self._take_away(seen)
@@ -78,7 +86,9 @@ class V2Access(ErrorSource):
             "AccessGrant": seen.v2.seen.grants,
             "AccessToken": seen.v2.seen.tokens,
         }
-        self._again_at = {key: at for key, at in self._again_at.items() if key[1] in asked[key[0]]}
+        self._refusals = {
+            key: told for key, told in self._refusals.items() if key[1] in asked[key[0]]
+        }
         for kind, requests in asked.items():
             for name, request in requests.items():
                 error = await self._one(seen, kind, name, request)
@@ -102,18 +112,21 @@ class V2Access(ErrorSource):
                 f"Grant it level A ({PAGE}), or apply the file: sitectl apply -f FILE",
             )
         loop = asyncio.get_running_loop()
-        if loop.time() < self._again_at.get((kind, name), 0.0):
+        again_at, refusals = self._refusals.get((kind, name), (0.0, 0))
+        if loop.time() < again_at:
             return self._refused.get(f"{kind}/{name}")
         try:
             if isinstance(request, GrantRequest):
-                return await self._grant(seen, request, found)
-            return await self._redeem(seen.snapshot, request, found)
+                wrong = await self._grant(seen, request, found)
+            else:
+                wrong = await self._redeem(seen.snapshot, request, found)
         except CertError as error:
             return _wrong(f"{kind}/{name}", error.reason, error.hint)
         except ApiError as error:
             if error.status in (CONFLICT, NOT_FOUND):
                 return None  # Another writer was faster: the watch delivers the object.
-            self._again_at[kind, name] = loop.time() + limits.STATUS_EVERY_S
+            pause_s = doubled_s(limits.STATUS_LOOK_S, refusals, limits.STATUS_EVERY_S)
+            self._refusals[kind, name] = loop.time() + pause_s, refusals + 1
             log.info("%s/%s cannot be taken up: %s", kind, name, error)
             if error.status != FORBIDDEN:
                 return self._refused.get(f"{kind}/{name}")
@@ -121,6 +134,8 @@ class V2Access(ErrorSource):
                 f"Apply deploy/kubernetes/skupper-v2/cluster-role.yaml again: {PAGE}"
             )
             return _wrong(f"{kind}/{name}", f"the API refuses it: {error.message}", hint)
+        self._refusals.pop((kind, name), None)
+        return wrong
 
     # AccessGrants ---------------------------------------------------------------------------
 

@@ -26,10 +26,11 @@ from router.kubernetes.services.services import Memory, ServicePlan
 from router.kubernetes.skupper2.network_facts import GrantFacts
 from router.kubernetes.store.skupper2_objects import V2View
 from router.kubernetes.store.store import Look
+from router.model import limits
 from tests.unit.kubernetes.kept import seen
 from tests.unit.kubernetes.namespace_objects import site, snapshot
 from tests.unit.kubernetes.skupper2.v2_objects import read, v2
-from tests.unit.virtual_loop import running
+from tests.unit.virtual_loop import run, running
 
 NOW = 1_800_000_000.0
 WHERE = Addresses((("10.1.1.1", 55671),))
@@ -459,6 +460,26 @@ def test_a_refusal_of_the_server_is_not_asked_for_again_at_once() -> None:
     step(access, seen, seen, seen)
     assert len(east.refusals) == 2 and len(pokes) == 1
     assert "cluster-role.yaml" in access.errors[0].hint
+
+
+def test_a_refusal_of_a_moment_delays_a_token_by_some_seconds() -> None:
+    """A starting API server refuses everything until it has read the Roles."""
+    west, east = server(), server()
+    west.put(v2("AccessGrant", "g"))
+    step(access_of(west), look(west))
+    told = {key: west.objects[GRANT]["status"][key] for key in ("url", "code", "ca")}
+    east.put(v2("AccessToken", "t", **told))
+    east.refusals = [ApiError(403, "Forbidden", "no")]
+
+    async def story() -> None:
+        access = access_of(east)
+        async with running(access):
+            access.look(look(east))
+            await asyncio.sleep(1.1 * limits.STATUS_LOOK_S)
+        assert access.errors == ()
+
+    run(story())
+    assert ("Link", "t") in east.objects
 
 
 def test_nothing_is_made_of_an_empty_namespace() -> None:
