@@ -102,12 +102,13 @@ def _told_of(finding: ConfigError) -> dict[str, str]:
 
 def seen(gateway: HostGateway) -> dict[str, Any]:
     """The part of `item_of` that comes from its router: cheap enough to poll."""
-    site = gateway.site
+    site, state = gateway.site, "stopped"
     status, links, services = _told(site)
+    if status is None and site.still_answers():
+        status, links, services = _told(site)  # It may have begun to listen just now.
+        state = UNREACHABLE
     if status is not None:
         state = "ready" if status.get("ready") else "not ready"
-    else:
-        state = UNREACHABLE if site.still_answers() else "stopped"
     mute = "" if status is not None else str((_MUTE if state == UNREACHABLE else _DOWN)["error"])
     return {
         "state": state,

@@ -143,6 +143,16 @@ def test_a_router_that_runs_and_does_not_answer_is_not_called_stopped(
     assert told in text and "does not run" not in text
 
 
+def test_a_router_that_begins_to_answer_between_two_questions_is_reached(
+    gw: CommandLine, router: FakeAdmin
+) -> None:
+    """Another command starts it in the same moment."""
+    good = router.answers["/api/v1/status"]
+    router.answers["/api/v1/status"] = [(503, {}), good]
+    (item,) = gw.json("gateway", "status")
+    assert item["state"] == "ready"
+
+
 def test_a_gateway_without_its_link_has_a_problem(gw: CommandLine, router: FakeAdmin) -> None:
     router.items("/api/v1/links", link("connecting", "nobody answers"))
     result = gw("gateway", "status")
