@@ -306,7 +306,7 @@ def test_in_a_namespace_without_service_sync_what_it_does_not_ask_for_is_not_cal
         return "\n".join(listener_problems.closed(SHOP, {}, planned))
 
     assert closed() == (
-        f"Service {SHOP} has no listener here: service sync is off at this site.\n"
+        f"Service {SHOP} has no listener here: wanted so (service sync is off at this site).\n"
         f"To give it one: sitectl service set {SHOP} --listen PORT"
     )
     asking: dict[str, Any] = {

@@ -11,7 +11,7 @@ from router.model.specs import ListenerSpec
 
 NO_SERVICE: Final = "no Kubernetes Service leads here"
 """In a namespace: none was made, or another one of that name keeps the name."""
-SYNC_IS_OFF: Final = "service sync is off at this site"
+SYNC_IS_OFF: Final = f"{WANTED_SO} (service sync is off at this site)"
 
 
 def place_of(
