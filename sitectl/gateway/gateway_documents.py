@@ -45,6 +45,12 @@ def wanted_documents(
     return tuple(documents)
 
 
+def used_by(documents: Iterable[Document]) -> set[str]:
+    """The services that ``documents`` of a gateway offer or use."""
+    specs = (document.spec for document in documents)
+    return {spec.service for spec in specs if isinstance(spec, ConnectorSpec | ListenerSpec)}
+
+
 def apply_gateway(site: DirectorySite, wanted: Iterable[Document]) -> list[Changed]:
     """Replace the services that ``site`` offers and uses by ``wanted``, as Skupper does.
 

@@ -12,6 +12,7 @@ identity, and the same credential while it is valid.
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,9 +35,10 @@ from router.model.specs import Document, LinkSpec
 from sitectl.base import output
 from sitectl.base.failure import usage
 from sitectl.base.options import Settings
+from sitectl.flags.services.names import DeclaredService
 from sitectl.gateway.bundle import archive, contents
 from sitectl.gateway.bundle.contents import Bundle
-from sitectl.gateway.definition import gateway_of
+from sitectl.gateway.definition import NOTHING, gateway_of
 from sitectl.gateway.edge import LINK, make_edge_in
 from sitectl.gateway.gateway_init import free_grant_name, reachable_at
 from sitectl.gateway.home import RECORD_FILE, GatewayRecord, write_record
@@ -62,11 +64,13 @@ _TOKEN: Final = f"{_SECRETS}/links/{LINK}/{TOKEN_FILE}"
 class BundleWish(msgspec.Struct, frozen=True, kw_only=True):
     """The flags of a bundle. ``life_s``: of its credential; None: a year, or the rest of it.
 
+    ``elsewhere``: the services of ``documents`` that other sites declare, as far as is known.
     ``token``: a token file of the site, in place of the site itself.
     """
 
     name: str
     documents: tuple[Document, ...]
+    elsewhere: Mapping[str, DeclaredService] = NOTHING
     image: str
     pull_policy: PullPolicy = "missing"
     with_image: bool = False
@@ -254,7 +258,7 @@ def _files(
     common = _script("common.sh")
     for name in ("launch.sh", "remove.sh"):
         texts[name] = contents.script(_script(name), common, bundle)
-    definition = gateway_of(wish.name, wish.documents)[0]
+    definition = gateway_of(wish.name, wish.documents, wish.elsewhere)[0]
     texts["definition.yaml"] = write_gateway(definition)
     texts["README.txt"] = contents.readme(bundle, services_text(definition))
     for document in made.documents():

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import click
 
 from router.documents.gateway import Gateway, write_gateway
-from router.model.specs import ConnectorSpec, ListenerSpec
 from sitectl.base import output, texts
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Duration, Settings, TokenFile
@@ -22,6 +21,7 @@ from sitectl.gateway.gateway_documents import (
     both,
     definition_of,
     named,
+    used_by,
     wanted_documents,
 )
 from sitectl.gateway.gateway_init import fit_runtime
@@ -102,9 +102,11 @@ def generate_bundle(
     out = bundle.out_directory(outdir)
     site = None if token is not None else store.find_site(settings)
     declared = frozenset() if site is None else bundle.declared_at(site)
+    documents = wanted_documents(gateway, source, declared)
     wish = bundle.BundleWish(
         name=name,
-        documents=wanted_documents(gateway, source, declared),
+        documents=documents,
+        elsewhere={} if site is None else declared_services(site, used_by(documents)),
         image=chosen_image(image.image),
         pull_policy=stated_policy(image.image_pull_policy) or "missing",
         with_image=with_image,
@@ -159,8 +161,7 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
     called = words[0] if len(words) == 2 else site.name
     file = words[0] if len(words) == 1 else str(Path(words[1]) / f"{words[0]}.yaml")
     documents = site.documents()
-    used = {d.spec.service for d in documents if isinstance(d.spec, ConnectorSpec | ListenerSpec)}
-    gateway, left_out = gateway_of(called, documents, declared_services(site, used))
+    gateway, left_out = gateway_of(called, documents, declared_services(site, used_by(documents)))
     for what in left_out:
         output.note(f"not in the YAML: {what}")
     text = write_gateway(gateway)

@@ -108,6 +108,28 @@ def test_a_service_that_the_site_declares_is_left_to_it(
     assert "site/config/service-db.yaml" not in packed(here, definition)
 
 
+def test_its_yaml_has_protocol_and_port_of_a_service_that_the_site_declares(
+    here: CommandLine, definition: Path
+) -> None:
+    here.ok("service", "create", "text", "8304", "--protocol", "http")
+    definition.write_text(
+        "name: DB Host\n"
+        "bindings:\n"
+        '- {host: 127.0.0.1, service: {address: "text:8304", protocol: http}, '
+        "targetPorts: [9014]}\n"
+        "forwards:\n"
+        '- {service: {address: "text:8304", protocol: http, ports: [8400]}, host: 127.0.0.1}\n'
+    )
+    files = packed(here, definition)
+    assert "site/config/service-text.yaml" not in files
+    gateway, _ = read_gateway(files["definition.yaml"].decode(), "")
+    assert gateway is not None
+    (binding,), (forward,) = gateway.bindings, gateway.forwards
+    assert (binding.address_port, binding.protocol, binding.target_ports) == (8304, "http", (9014,))
+    assert (forward.address_port, forward.protocol, forward.ports) == (8304, "http", (8400,))
+    assert b"text:8304 is served by 127.0.0.1:9014" in files["README.txt"]
+
+
 def test_made_again_it_is_the_same_bundle_and_elsewhere_another_gateway(
     here: CommandLine, definition: Path
 ) -> None:
