@@ -96,6 +96,11 @@ class RequestRecord(msgspec.Struct, eq=False):
     """0 until flows are followed; the follower numbers it."""
 
     @property
+    def answer(self) -> CodeClass | None:
+        """The class of the whole answer; None: there is none."""
+        return self.code_class if self.outcome == "ok" else None
+
+    @property
     def reason(self) -> str:
         """Of the last decision."""
         return self.grounds.reason

@@ -155,6 +155,7 @@ def flow(id: int, **changes: Any) -> FlowView:
         status=200,
         code="",
         outcome="ok",
+        answer="2xx",
         site=HERE,
         target="10.0.0.1:9001",
         reason=ROOM_HERE,
@@ -196,6 +197,7 @@ def flows() -> tuple[FlowView, ...]:
                 "status": 503,
                 "code": "all-full",
                 "outcome": "all-full",
+                "answer": None,
                 "reason": EVERY_SITE_IS_FULL,
                 "queue_s": 1.0,
                 "target_s": 0.0,
@@ -209,6 +211,7 @@ def flows() -> tuple[FlowView, ...]:
                 "path": "",
                 "status": 0,
                 "outcome": "under-way",
+                "answer": None,
             }
         told.append(flow(id, **changes))
     return tuple(told)
@@ -223,7 +226,7 @@ def detail(of: FlowView) -> FlowDetail:
         at=of.at,
         outcome=of.outcome,
         site=of.site,
-        answer="2xx",
+        answer=of.answer,
         reason=of.reason,
         overflow_reason=of.overflow,
         spill_reason=of.spill_reason,

@@ -65,18 +65,23 @@ def test_an_answer_of_5xx_is_a_failure_in_its_word_and_in_the_filter(
     chromium: Browser, stage: Stage
 ) -> None:
     stage.router.flows = (
-        scenes.flow(4, status=500),
-        scenes.flow(3, status=404),
-        scenes.flow(2, outcome="all-full", status=503, site=None),
-        scenes.flow(1),
+        scenes.flow(6, status=500, answer="5xx"),
+        scenes.flow(5, status=404, answer="4xx"),
+        scenes.flow(4, outcome="all-full", status=503, answer=None, site=None),
+        scenes.flow(3),
+        # These began before the page was open.
+        scenes.flow(2, status=0, method="", path="", client="", answer="5xx"),
+        scenes.flow(1, status=0, method="", path="", client=""),
     )
     with looking(chromium, stage, "#/flows") as page:
         outcomes = page.locator("tbody .outcome")
-        expect(outcomes).to_have_text(["answered 500", "ok 404", "all-full", "ok 200"])
+        expect(outcomes).to_have_text(
+            ["answered 500", "ok 404", "all-full", "ok 200", "answered 5xx", "ok 2xx"]
+        )
         page.get_by_label("Outcome").select_option("failed")
-        expect(outcomes).to_have_text(["answered 500", "all-full"])
+        expect(outcomes).to_have_text(["answered 500", "all-full", "answered 5xx"])
         page.get_by_label("Outcome").select_option("ok")
-        expect(outcomes).to_have_text(["ok 404", "ok 200"])
+        expect(outcomes).to_have_text(["ok 404", "ok 200", "ok 2xx"])
 
 
 def test_new_flows_come_by_themselves_unless_it_is_paused(chromium: Browser, stage: Stage) -> None:

@@ -12,10 +12,11 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
 
     ``client``: address and port. ``method``, ``path`` (without its query) and ``status`` are empty
     or 0 for tcp; ``code``: our `Spillway-Error`, empty: the answer came from a target. ``outcome``:
-    ``ok``, ``under-way`` or why it failed. ``site``: the serving site, None: none. ``target``: only
-    for this site. ``overflow``: why a cheaper site was passed over, empty: none was.
-    ``spill_reason``: why this site did not serve it, empty: it did, or no site did. ``explained``:
-    its decision is still stored, and `/api/v1/flows/ID` shows it.
+    ``ok``, ``under-way`` or why it failed. ``answer``: the status class of a whole answer, also
+    where its ``status`` is not known any more, ``ok`` for tcp; None: there was none. ``site``: the
+    serving site, None: none. ``target``: only for this site. ``overflow``: why a cheaper site was
+    passed over, empty: none was. ``spill_reason``: why this site did not serve it, empty: it did,
+    or no site did. ``explained``: its decision is still stored, and `/api/v1/flows/ID` shows it.
     """
 
     id: int
@@ -29,6 +30,7 @@ class FlowView(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     code: str
     outcome: str
+    answer: str | None
     site: str | None
     target: str
     reason: str
@@ -58,8 +60,8 @@ NOWHERE = "none"
 """As a wanted site: no site served it."""
 UNDER_WAY = "under-way"
 CLIENT_GONE = "client-gone"
-SERVER_ERRORS = 500
-"""Statuses from here on are server errors (RFC 9110, 15.6)."""
+SERVER_ERROR = "5xx"
+"""The class of statuses that are server errors (RFC 9110, 15.6)."""
 
 
 class FlowsWanted(msgspec.Struct, frozen=True):
@@ -90,10 +92,10 @@ class FlowsWanted(msgspec.Struct, frozen=True):
             case None:
                 return True
             case "ok":
-                return flow.outcome == "ok" and flow.status < SERVER_ERRORS
+                return flow.outcome == "ok" and flow.answer != SERVER_ERROR
             case "failed":
                 may_fail = flow.outcome not in (UNDER_WAY, CLIENT_GONE)
-                return may_fail and (flow.outcome != "ok" or flow.status >= SERVER_ERRORS)
+                return may_fail and (flow.outcome != "ok" or flow.answer == SERVER_ERROR)
             case wanted:
                 return wanted == flow.outcome
 

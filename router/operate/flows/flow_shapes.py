@@ -84,6 +84,7 @@ def shown(
         status=noted.status,
         code=noted.code,
         outcome=record.outcome or "under-way",
+        answer=record.answer,
         site=site_name(record.site) if record.site is not None else None,
         target=noted.target,
         reason=reason_of(record, now, site_name),

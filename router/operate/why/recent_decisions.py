@@ -75,7 +75,7 @@ def decision_of(
         at=utc(record.started_at),
         site=router.site_name(site) if site is not None else None,
         outcome=record.outcome or "under-way",
-        answer=record.code_class if record.outcome == "ok" else None,
+        answer=record.answer,
         reason=reason_of(record, now, router.site_name),
         overflow_reason=record.overflow_reason,
         spill_reason=record.spill_reason if site is not None else "",

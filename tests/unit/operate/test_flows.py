@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from router.admin.views.flow import FlowsWanted
 from router.exchange.clients.observed_leg import WatchedLeg
 from router.model import limits
 from router.operate.flows.flows import Flows
@@ -42,9 +43,9 @@ def test_requests_are_told_under_way_and_over_with_where_they_went_and_why() -> 
     turn = flows.turn
     world.run(5)
     ended = flows.since(turn)
-    assert [(flow.id, flow.status, flow.outcome) for flow in ended] == [
-        (first.id, 200, "ok"),
-        (second.id, 200, "ok"),
+    assert [(flow.id, flow.status, flow.outcome, flow.answer) for flow in ended] == [
+        (first.id, 200, "ok", "2xx"),
+        (second.id, 200, "ok", "2xx"),
     ]
     for flow in ended:
         assert abs(flow.queue_s + flow.network_s + flow.target_s - flow.total_s) < 1e-5
@@ -84,6 +85,23 @@ def test_what_was_over_before_anybody_looked_is_told_without_who_asked() -> None
     assert new.path == "/new"
     detail = flows.detail(old.id)
     assert detail is not None and detail.decision is not None
+
+
+def test_an_answer_of_5xx_from_before_anybody_looked_is_a_failure_too() -> None:
+    """Its status is not known any more, its class is."""
+    world, a, flows = pair()
+    (target,) = a.targets.values()
+    target.status = 500
+    a.request(line="GET /over")
+    world.run(3)
+    a.request(line="GET /under-way")
+    world.run(0.1)
+    flows.look()
+    world.run(3)
+    told = [flow for flow in flows.newest() if flow is not None]
+    assert [(flow.outcome, flow.status, flow.answer) for flow in told] == 2 * [("ok", 0, "5xx")]
+    for flow in told:
+        assert FlowsWanted(outcome="failed").has(flow) and not FlowsWanted(outcome="ok").has(flow)
 
 
 def test_nobody_looks_any_more_after_a_minute_and_nothing_is_kept() -> None:

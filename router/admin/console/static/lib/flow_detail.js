@@ -17,13 +17,18 @@ export function toneOf(flow) {
   if (flow.outcome === "under-way") return "info";
   if (flow.outcome === CLIENT_GONE) return "warn";
   if (flow.outcome !== "ok") return "bad";
-  if (flow.status >= 500) return "bad";
-  return flow.status >= 400 ? "warn" : "good";
+  if (flow.answer === "5xx") return "bad";
+  return flow.answer === "4xx" ? "warn" : "good";
 }
 
-/** The outcome of a flow, worded as in `sitectl why --last`, with the status of a complete answer. @param {any} flow */
-export function outcomeText({ outcome, code, status }) {
-  if (outcome === "ok") return status ? `${status >= 500 ? "answered" : "ok"} ${status}` : "ok";
+/**
+ * The outcome of a flow, worded as in `sitectl why --last`, with the status of a complete answer, or
+ * its class if the status is not known.
+ * @param {any} flow
+ */
+export function outcomeText({ outcome, code, status, answer }) {
+  if (outcome === "ok" && answer === "ok") return "ok"; // A tcp connection.
+  if (outcome === "ok") return `${answer === "5xx" ? "answered" : "ok"} ${status || answer}`;
   if (outcome === CLIENT_GONE) return GAVE_UP;
   return code && code !== outcome ? `${outcome} (${code})` : outcome;
 }
