@@ -896,6 +896,7 @@ STATUS_LOOK_S, STATUS_EVERY_S = 5.0, 30.0  # How often a changed status is writt
 CLUSTER_SET_STATUS_EVERY_S = 5.0  # Of one ServiceExport or ServiceImport: conformance waits 20 s.
 V2_STATUS_EVERY_S = 10.0  # Of one object of Skupper v2: its command line waits 30 s for some.
 STATUS_AGAIN_S = 120.0  # Rewritten even if unchanged, to confirm it and remove others' changes.
+STATUS_OVERTAKEN_S = 3600.0  # At most, doubling, for an object that the API says is gone.
 STATUS_VALID_S = 300.0  # Over two such intervals: after it no router runs, or none may write.
 STATUS_ITEMS_MAX = 50  # Links, problems and notes in it, of each; some 32 KiB.
 STATUS_TEXT_CHARS_MAX = 512  # Of one message or hint in it.

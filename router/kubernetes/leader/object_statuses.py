@@ -8,7 +8,7 @@ drops fields that the schema of a kind lacks; they do not count as a difference.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError
@@ -23,6 +23,15 @@ Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
 """The wanted status of each object, by (kind, name)."""
 
 
+class _Overtaken(NamedTuple):
+    """The API refused ``version`` of an object as outdated or gone, ``times`` times before; that
+    counts ``until`` then."""
+
+    version: str
+    times: int
+    until: float
+
+
 class ObjectStatuses:
     """Writes statuses: `offer` takes the wanted ones, `run` writes those that differ."""
 
@@ -35,8 +44,7 @@ class ObjectStatuses:
         self._not_before: dict[tuple[str, str], float] = {}  # Earliest next write, by (kind, name).
         # The version and status that the API answered last.
         self._tried: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
-        # The version that the API refused as outdated or gone, and until when that counts.
-        self._overtaken: dict[tuple[str, str], tuple[str, float]] = {}
+        self._overtaken: dict[tuple[str, str], _Overtaken] = {}
         self._dropped: dict[str, frozenset[str]] = {}  # Fields that the server does not keep.
         self._refusals: dict[tuple[str, str], int] = {}  # In a row, for a missing permission.
         self._woken = asyncio.Event()
@@ -85,9 +93,16 @@ class ObjectStatuses:
 
     def _due_at(self, key: tuple[str, str], found: Object) -> float:
         """Earliest time of the next write to ``found``."""
-        version, until = self._overtaken.get(key, ("", 0.0))
-        earliest = self._not_before.get(key, 0.0)
-        return max(earliest, until) if version == version_of(found) else earliest
+        earliest, overtaken = self._not_before.get(key, 0.0), self._overtaken.get(key)
+        if overtaken is None or overtaken.version != version_of(found):
+            return earliest
+        return max(earliest, overtaken.until)
+
+    def _refused(self, key: tuple[str, str], version: str) -> "_Overtaken":
+        before = self._overtaken.get(key)
+        times = before.times + 1 if before is not None and before.version == version else 0
+        pause_s = doubled_s(limits.STATUS_AGAIN_S, times, limits.STATUS_OVERTAKEN_S)
+        return _Overtaken(version, times, asyncio.get_running_loop().time() + pause_s)
 
     async def _write(self, key: tuple[str, str], found: Object, status: Mapping[str, Any]) -> None:
         kind, name = key
@@ -103,8 +118,7 @@ class ObjectStatuses:
                 self._refusals[key] = refusals + 1
             elif error.status in (CONFLICT, NOT_FOUND):
                 # The watch will deliver another version, or none if this server was behind.
-                until = asyncio.get_running_loop().time() + limits.STATUS_AGAIN_S
-                self._overtaken[key] = (version_of(found), until)
+                self._overtaken[key] = self._refused(key, version_of(found))
             log.info("the status of %s/%s could not be written: %s", kind, name, error)
         else:
             self._refusals.pop(key, None)

@@ -216,7 +216,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"ejected for [\d.]+ s {_SINCE}", _not_in_the_future),
         # Of this site.
         (
-            "this site is drained of it|this site takes nothing new of|its service is drained",
+            "this site is drained of it|this site takes nothing new of|its service is drained here",
             _this_site_is("drained"),
         ),
         ("(?<!while )this router is short of memory", _this_is("refuses")),

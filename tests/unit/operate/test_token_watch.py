@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -89,17 +90,18 @@ def test_tokens_for_which_no_thread_can_be_started_are_read_by_the_next_look(
 ) -> None:
     """A container may have no process left for one; the router must not end by that."""
 
-    async def refuse(*_: object) -> list[Grant]:
-        raise RuntimeError("can't start new thread")
-
     watched = Watched(directory=tmp_path)
     watched.grants = [grant("a")]
     (tmp_path / "a").mkdir()
     os.utime(tmp_path, ns=(1, 1))
     with monkeypatch.context() as patched:
-        patched.setattr(asyncio, "to_thread", refuse)
+        patched.setattr(ThreadPoolExecutor, "submit", refuse)
         assert watched.look() == []
     assert watched.look() == ["token-made"]
+
+
+def refuse(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_tokens_of_before_the_start_are_no_news() -> None:

@@ -161,6 +161,24 @@ def test_an_answer_that_the_object_is_gone_counts_for_a_while_if_it_stays() -> N
     run(story())
 
 
+def test_an_object_that_stays_gone_is_asked_for_ever_more_seldom() -> None:
+    """Its kind was removed: objects stay as they were last seen."""
+
+    async def story() -> None:
+        server = Server()
+        server.put("db")
+        server.faults = [ApiError(404, "NotFound", "404 page not found")] * 100
+        async with writing(server) as statuses:
+            await offered(statuses, server, {KEY: READY})
+            await asyncio.sleep(86_400)
+            assert 24 <= len(server.writes) <= 30
+            server.faults = []
+            await asyncio.sleep(limits.STATUS_OVERTAKEN_S + 1)
+            assert server.objects["db"]["status"] == READY
+
+    run(story())
+
+
 def test_a_missing_right_is_asked_for_seldom_and_used_once_it_is_given() -> None:
     async def story() -> None:
         server = Server()
