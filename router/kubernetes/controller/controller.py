@@ -26,6 +26,7 @@ from router.kubernetes.manifests import (
     multicluster_objects,
     owned,
     render,
+    runs_routers,
     skupper2_objects,
 )
 from router.kubernetes.manifests.image import PullPolicy
@@ -232,7 +233,7 @@ class SiteController:
             drain_grace_s=document.spec.drain_grace_s,
         )
         extra = await self._extra(namespace, document.spec)
-        objects = sorted((*rendered.objects, *extra), key=_runs_routers)
+        objects = sorted((*rendered.objects, *extra), key=runs_routers)
         wanted = [stamped(one) for one in owned(tuple(objects), _as_owner(site))]
         problems = [*noted.errors, *rendered.errors]
         for one in wanted:
@@ -391,11 +392,6 @@ class SiteController:
 def _has_router(seen: Seen) -> bool:
     """Whether the namespace has a router, which writes the status of Sites itself."""
     return ("Deployment", names.ROUTER) in seen.made
-
-
-def _runs_routers(found: Object) -> bool:
-    """Whether routers start once ``found`` is applied; they ask for their permissions then."""
-    return bool(found["kind"] == "Deployment")
 
 
 def _as_owner(site: Object) -> Object:

@@ -167,6 +167,11 @@ def config_map(options: SiteOptions, namespace: str, data: Mapping[str, str]) ->
     return found
 
 
+def runs_routers(found: Object) -> bool:
+    """Whether routers start once ``found`` is applied; they ask for their permissions then."""
+    return bool(found["kind"] == "Deployment")
+
+
 def owned(objects: tuple[Object, ...], owner: Object) -> list[Object]:
     """``objects`` with an owner reference: they are collected when ``owner`` is deleted.
 

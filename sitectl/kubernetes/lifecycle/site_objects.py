@@ -104,11 +104,19 @@ def make(
     if who:
         output.note(f"the objects of this site are made by {who}, which looks after them")
         return make_so(cluster, [site_map] if is_new else [])
-    changes = make_so(cluster, [site_map, *objects] if is_new else objects)
-    return changes + grant_headless(cluster) + grant_skupper2(cluster)
+    return make_all(cluster, [site_map, *objects] if is_new else objects)
 
 
-def grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
+def make_all(cluster: Cluster, objects: list[Object]) -> list[tuple[Object, Change]]:
+    """Make ``objects``, and grant the routers what can be granted before they start."""
+    routers = [one for one in objects if manifests.runs_routers(one)]
+    changes = make_so(cluster, [one for one in objects if one not in routers])
+    changes += _grant_headless(cluster)
+    changes += _grant_skupper2(cluster)
+    return changes + make_so(cluster, routers)
+
+
+def _grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
     """Grant the router the right that only an administrator of the cluster holds, if one asks.
 
     Without the right, prints its consequences if there are StatefulSets; later the router reports
@@ -128,7 +136,7 @@ def grant_headless(cluster: Cluster) -> list[tuple[Object, Change]]:
         return []
 
 
-def grant_skupper2(cluster: Cluster) -> list[tuple[Object, Change]]:
+def _grant_skupper2(cluster: Cluster) -> list[tuple[Object, Change]]:
     """Grant the router the rights on objects of Skupper v2, where the cluster has their kinds."""
     if isinstance(cluster, DryCluster) or not cluster.serves(skupper2_kinds.API_VERSION):
         return []

@@ -14,12 +14,11 @@ from sitectl.flags.sites.site import given_keys
 from sitectl.kubernetes.cluster import Cluster
 from sitectl.kubernetes.lifecycle.site_objects import (
     ROUTES,
-    grant_headless,
-    grant_skupper2,
     is_others,
     left_over,
     made_map,
     make,
+    make_all,
     read,
     remove_left_over,
     rendered,
@@ -58,8 +57,7 @@ def update(
     if not is_others(cluster, deployment, force_restart and after == before and not asked.image):
         if after != before:
             cluster.replace(changed)
-        changes = [*make_so(cluster, objects), *grant_headless(cluster)]
-        changes += grant_skupper2(cluster)
+        changes = make_all(cluster, objects)
         changes += [(one, "deleted") for one in remove_left_over(cluster, objects)]
     if force_restart:
         KubernetesSite(cluster, state_dir(settings)).restart_router()

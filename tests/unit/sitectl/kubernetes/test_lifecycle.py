@@ -371,6 +371,18 @@ def test_where_the_cluster_has_skupper_v2s_kinds_the_router_may_read_them_until_
     assert not rights & set(cluster.objects)
 
 
+def test_routers_start_only_when_all_their_rights_are_there(
+    empty: NamespaceLine, cluster: FakeCluster
+) -> None:
+    """A router that asks for a right too early learns of it later."""
+    empty.ok("init")
+    assert list(cluster.objects)[-1] == ("Deployment", "spillway-router")
+    cluster.objects = {key: one for key, one in cluster.objects.items() if key not in HEADLESS}
+    del cluster.objects["Deployment", "spillway-router"]
+    empty.ok("update")
+    assert list(cluster.objects)[-1] == ("Deployment", "spillway-router")
+
+
 def test_rights_that_only_a_clusters_administrator_may_grant_are_tried_apart(
     empty: NamespaceLine, cluster: FakeCluster
 ) -> None:
