@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from router.kubernetes.client.api import Api
+from router.kubernetes.controller import controller
 from router.kubernetes.controller.cluster_set_membership import ClusterSite
 from router.kubernetes.controller.cluster_set_sites import site_config_map
 from router.kubernetes.controller.controller import SiteController
 from router.kubernetes.controller.controller_findings import FIELD_MANAGER
-from router.kubernetes.manifests import CONTROLLER, controller_objects
+from router.kubernetes.manifests import CONTROLLER, controller_objects, render
 from router.kubernetes.manifests.site import MULTICLUSTER_ROLE
 from router.kubernetes.objects import names
 from router.kubernetes.services.adoption import adopt
@@ -420,6 +421,25 @@ def test_what_a_quota_or_a_policy_refused_is_made_soon_after_it_no_longer_is(
         await until(lambda: tries() >= 3)
         refusal.times = 0
         await until(lambda: has_router(cluster, "west"))
+
+    running(cluster, story)
+
+
+def test_a_site_whose_making_met_a_fault_of_ours_is_made_soon_after(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [LookupError("a fault of ours")]
+
+    def rendering(*words: Any, **named: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return render(*words, **named)
+
+    async def story(cluster: Cluster) -> None:
+        monkeypatch.setattr(controller, "render", rendering)
+        site(cluster, "west")
+        await until(lambda: has_router(cluster, "west"))
+        assert not faults
 
     running(cluster, story)
 

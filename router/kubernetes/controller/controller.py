@@ -128,6 +128,7 @@ class SiteController:
                 self._failed(namespace, error)
             except Exception:  # A bad namespace must not stop the sites of the others.
                 log.exception("a site could not be looked after", extra={"site": namespace})
+                self._wait(namespace)
             else:
                 if namespace not in self._refused:
                     self._failures.pop(namespace, None)
@@ -148,8 +149,10 @@ class SiteController:
                 for namespace, seen in self._seen.items()
                 if self._settled.get(namespace) != seen.versions
             }
-            for gone in self._settled.keys() - self._seen.keys():
-                del self._settled[gone]
+            for known in (self._settled, self._failures):
+                for gone in known.keys() - self._seen.keys():
+                    del known[gone]
+            self._refused &= self._seen.keys()
         free = self._pending - self._busy - self._waiting
         namespace = min(free, default=None)
         if namespace is not None:
@@ -157,9 +160,13 @@ class SiteController:
         return namespace
 
     def _failed(self, namespace: str, error: ApiError) -> None:
-        """Schedule another try, soon after a conflict, and leave the namespace alone until then."""
+        """Report the failure, and schedule another try."""
         if error.status != CONFLICT:
             log.warning("site not made: %s", error.message, extra={"site": namespace})
+        self._wait(namespace)
+
+    def _wait(self, namespace: str) -> None:
+        """Leave the namespace alone until its next try."""
         self._waiting.add(namespace)
         self._later(namespace)
 
