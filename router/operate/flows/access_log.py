@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -124,25 +125,31 @@ class AccessLog:
             self._wake.clear()
             self._write_waiting()
         self._write_waiting()
-        self._sink.close()
+        self._try(self._sink.close)
 
     def _write_waiting(self) -> None:
         if self._wants_reopen:
             self._wants_reopen = False
-            self._sink.reopen()
+            self._try(self._sink.reopen)
         while count := min(len(self._lines), limits.ACCESS_LOG_BATCH):
             batch = [self._lines.popleft() for _ in range(count)]
             text = b"".join(msgspec.json.encode(_line(*one)) + b"\n" for one in batch)
-            try:
-                self._sink.write(text)
-            except OSError as error:
-                self._unkept += count
-                if not self._loses:
-                    self._loses = True
-                    self._tell_lost(error.strerror or str(error))
-            else:
+            if self._try(partial(self._sink.write, text)):
                 self._loses = False
                 self._written += count
+            else:
+                self._unkept += count
+
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Whether ``step`` lost no lines."""
+        try:
+            step()
+        except OSError as error:
+            if not self._loses:
+                self._loses = True
+                self._tell_lost(error.strerror or str(error))
+            return False
+        return True
 
 
 def _is_failure(finished: Finished) -> bool:

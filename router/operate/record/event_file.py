@@ -5,6 +5,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -61,19 +62,20 @@ class EventFile:
 
     def _run(self) -> None:
         while (item := self._lines.get()) is not _END:
-            if isinstance(item, bytes):
-                self._write(item)
-            else:
-                self._sink.reopen()
-        self._sink.close()
+            if not isinstance(item, bytes):
+                self._try(self._sink.reopen)
+            elif self._try(partial(self._sink.write, item)):
+                self._loses = False
+        self._try(self._sink.close)
 
-    def _write(self, line: bytes) -> None:
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Whether ``step`` lost no lines."""
         try:
-            self._sink.write(line)
+            step()
         except OSError as error:
             self._lose(error.strerror or str(error))
-        else:
-            self._loses = False
+            return False
+        return True
 
     def _lose(self, reason: str) -> None:
         if not self._loses:

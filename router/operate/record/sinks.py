@@ -17,9 +17,10 @@ class Sink(Protocol):
 
     def reopen(self) -> None:
         """Close the file, because a log rotation may have moved it; the next line opens it
-        again."""
+        again. Raises OSError if lines are lost."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Raises OSError if lines are lost."""
 
 
 class RotatedFile:
@@ -55,10 +56,10 @@ class RotatedFile:
         self.close()
 
     def close(self) -> None:
-        """Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Idempotent. A network file system may report only here that it lost lines."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)  # Closed even if it fails: the number may be of another file then.
 
     def _open(self) -> None:
         if self._descriptor >= 0:

@@ -57,6 +57,7 @@ class Memory:
     def __init__(self) -> None:
         self.text = b""
         self.error: OSError | None = None
+        self.fails_once: OSError | None = None
         self.reopened = 0
         self.closed = False
         self.gate = threading.Event()
@@ -70,6 +71,9 @@ class Memory:
 
     def reopen(self) -> None:
         self.reopened += 1
+        if self.fails_once is not None:
+            error, self.fails_once = self.fails_once, None
+            raise error
 
     def close(self) -> None:
         self.closed = True
@@ -234,3 +238,11 @@ def test_the_writer_reopens_and_closes_its_sink(bench: Bench) -> None:
     bench.log.reopen()
     bench.written(http())
     assert (bench.sink.reopened, bench.sink.closed) == (1, True)
+
+
+def test_a_file_that_could_not_be_closed_ends_no_log(bench: Bench) -> None:
+    """A network file system may report only then that it lost lines."""
+    bench.sink.fails_once = OSError(5, "Input/output error")
+    bench.log.reopen()
+    assert len(bench.written(http())) == 1
+    assert bench.lost == ["Input/output error"]

@@ -147,6 +147,23 @@ def test_it_is_opened_anew_when_asked() -> None:
     assert disk.lines == [line_of(1, event(1)), line_of(2, event(2))]
 
 
+def test_a_file_that_could_not_be_closed_ends_no_journal() -> None:
+    """A network file system may report only then that it lost lines."""
+
+    class Broken(FullDisk):
+        def reopen(self) -> None:
+            raise OSError(5, "Input/output error")
+
+    disk, told = Broken(), list[str]()
+    disk.full = False
+    file = EventFile(disk, told.append)
+    file.reopen()
+    file.add(1, event(1))
+    file.close()
+    assert told == ["Input/output error"]
+    assert disk.lines == [line_of(1, event(1))]
+
+
 def test_as_many_lines_wait_as_may_and_that_more_are_lost_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

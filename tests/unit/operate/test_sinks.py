@@ -1,5 +1,6 @@
 """Files that are turned over, and standard output."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -64,3 +65,26 @@ def test_a_file_that_was_moved_away_is_begun_anew_when_asked(tmp_path: Path) -> 
 def test_under_a_supervisor_lines_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     StandardOutput().write(b'{"a":1}\n')
     assert capsys.readouterr().out == '{"a":1}\n'
+
+
+def test_a_file_whose_close_failed_is_closed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its number may be that of another file by then."""
+    close = os.close
+
+    def fails(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(5, "Input/output error")
+
+    path = tmp_path / "access.log"
+    file = RotatedFile(path)
+    file.write(b"before\n")
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="Input"):
+        patched.setattr(os, "close", fails)
+        file.reopen()
+    other = tmp_path / "other"
+    with other.open("wb"):
+        file.write(b"after\n")
+    file.close()
+    assert (path.read_bytes(), other.read_bytes()) == (b"before\nafter\n", b"")
