@@ -1,5 +1,6 @@
 """`backup` and `restore` on site directories."""
 
+import fcntl
 import json
 import os
 import stat
@@ -19,6 +20,7 @@ from router.model.rights.owners import Owner
 from router.node.services.ports import OfferingSite
 from router.process.state import FileKeeper
 from sitectl.backup import folder_backup, folder_restore, seal
+from sitectl.runtimes import presence
 from sitectl.site.directory import DirectorySite
 from sitectl.site.directory_trust import DirectoryTrust
 from tests.unit.sitectl.conftest import CommandLine
@@ -275,6 +277,27 @@ def test_a_site_whose_router_runs_is_not_restored(here: CommandLine) -> None:
         said = restored(here, file, "--force", code=5)
     assert "runs here" in said
     assert "sitectl --site here stop" in said
+
+
+def test_a_command_that_checks_for_a_router_stops_no_restore(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the lock of routers for a moment."""
+    file = saved(here)
+    here.ok("service", "create", "late", "80")
+    with (here.state / "here" / "run" / "lock").open("w") as check:
+        fcntl.flock(check, fcntl.LOCK_SH)
+        asked: list[DirectorySite] = []
+
+        def is_running(site: DirectorySite) -> bool:
+            asked.append(site)
+            if len(asked) > 1:
+                fcntl.flock(check, fcntl.LOCK_UN)
+            return False
+
+        monkeypatch.setattr(presence, "is_running", is_running)
+        restored(here, file, "--force")
+    assert len(asked) == 2
 
 
 def test_a_dry_run_names_what_a_restore_would_be_refused_for(here: CommandLine) -> None:
