@@ -16,6 +16,7 @@ from sitectl.base.texts import write_atomically
 
 _FILE: Final = "skupper2.json"
 _BYTES_MAX: Final = 4 * 1024 * 1024
+_GONE_MAX: Final = 100
 
 
 class AppliedObjects(msgspec.Struct, frozen=True):
@@ -47,11 +48,16 @@ class AppliedDirectories:
         )
 
     def keep(self, directory: Path, made: AppliedObjects) -> None:
-        """Store ``made`` in place of the objects before."""
-        known = self._read()
-        if known.get(str(directory.resolve())) != made:
-            known[str(directory.resolve())] = made
-            write_atomically(self._file, msgspec.json.encode(known).decode())
+        """Store ``made`` in place of the objects before. Of directories that are gone, the newest
+        `_GONE_MAX` are remembered: a script may apply a new one each time."""
+        known, name = self._read(), str(directory.resolve())
+        if known.pop(name, None) == made:
+            return
+        gone = [one for one in known if not Path(one).is_dir()]
+        for one in gone[: max(0, len(gone) - _GONE_MAX)]:
+            del known[one]
+        known[name] = made
+        write_atomically(self._file, msgspec.json.encode(known).decode())
 
     def _read(self) -> dict[str, AppliedObjects]:
         try:
