@@ -70,11 +70,13 @@ class CustomKinds:
 
     @property
     def vanished(self) -> list[str]:
-        """Kinds that the cluster no longer serves, but of which objects were seen."""
+        """Kinds that the cluster no longer serves, but of which objects were seen. The mirrors
+        notice that before discovery is asked again."""
         return [
             kind
             for kind, informer in self.informers.items()
-            if informer.listed and self.levels.get(kind) is AccessLevel.ABSENT
+            if informer.listed
+            and (informer.is_unknown or self.levels.get(kind) is AccessLevel.ABSENT)
         ]
 
     async def run(self) -> None:

@@ -97,6 +97,11 @@ class Informer:
         """Whether the first list arrived, or is known not to arrive."""
         return self.listed or self.refused is not None
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the server had none of this kind at the last request."""
+        return self.refused is not None and self.refused.status == NOT_FOUND
+
     def copy(self) -> dict[str, Object]:
         """All objects by name, or NAMESPACE/NAME; callers must not change them."""
         return dict(self._objects)

@@ -116,6 +116,19 @@ def test_kinds_that_vanish_withdraw_nothing() -> None:
     run(story())
 
 
+def test_a_kind_that_vanishes_is_not_called_a_missing_permission_until_discovery_shows_it() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"))
+        async with store_of(cluster) as told:
+            cluster.custom_levels = {}
+            cluster.of("Listener").remove("front")
+            await told.until(lambda: any(one == "error" for one, _ in levels(told)), 5.0)
+            assert ("error", "the cluster no longer serves") in _begun(told)
+            assert ("error", "the router may no longer") not in _begun(told)
+
+    run(story())
+
+
 def _begun(told: Told) -> list[tuple[str, str]]:
     return [(severity, " ".join(text.split()[:5])) for severity, text in levels(told)]
 
