@@ -155,6 +155,12 @@ def test_a_flow_of_a_routing_key_is_named_by_it_in_its_detail_too(
     with looking(chromium, stage, "#/flows?flow=60") as page:
         told = page.get_by_role("dialog")
         expect(told.get_by_text("shop.db (http)", exact=True)).to_be_visible()
+        page.keyboard.press("Escape")
+        choice = page.locator("option", has_text=re.compile("^shop.db$"))
+        expect(choice).to_have_count(1)
+        page.goto(f"{stage.url}#/simulate?tab=what-if")
+        expect(page.get_by_role("heading", name="Proposal")).to_be_visible()
+        expect(choice).to_have_count(1)
 
 
 def test_a_flow_that_was_simply_for_this_site_says_so(chromium: Browser, stage: Stage) -> None:

@@ -394,7 +394,8 @@ def test_one_of_several_routers_does_not_tell_its_requests_as_those_of_the_site(
     chromium: Browser, stage: Stage
 ) -> None:
     whose = "Requests, latencies and the capacity of targets are those of this router, one of 2."
-    pages = ("#/overview", "#/services", "#/services/shop:8080", "#/topology")
+    services = ("#/services", "#/services/shop:8080")
+    pages = ("#/overview", *services, "#/topology", "#/topology?tab=services", "#/flows")
     picture = stage.router.live
     for at in pages:
         with looking(chromium, stage, at) as page:

@@ -9,6 +9,7 @@ import { repeat } from "../lib/simulating/repeat.js";
 import { setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
 import { Badge, Card, Empty, Failed, Loading } from "../lib/ui.js";
+import { whoseRequests } from "../lib/words.js";
 
 export const title = "Flows";
 
@@ -114,6 +115,7 @@ export function View({ live, route }) {
   return html`<div class="sections">
     <${Card}>
       <${Filters} ...${{ live, service, outcome, site, q, paused, setPaused }} behind=${known.behind} />
+      ${whoseRequests(live.status) && html`<p class="muted note">${whoseRequests(live.status)}</p>`}
       ${known.error && html`<${Failed} error=${known.error} />`}
       ${
         known.left > 0 &&
@@ -138,8 +140,8 @@ export function View({ live, route }) {
 
 function Filters({ live, service, outcome, site, q, paused, setPaused, behind }) {
   const put = (name) => (event) => setParams({ [name]: event.target.value });
-  const services = live.services.map((one) => `${one.name}:${one.port}`);
-  if (service && !services.includes(service)) services.push(service);
+  const services = live.services.map((one) => [`${one.name}:${one.port}`, portName(one)]);
+  if (service && services.every(([key]) => key !== service)) services.push([service, service]);
   const sites = [...live.network].sort(byCost).map((one) => one.name);
   if (site && !sites.includes(site)) sites.push(site);
   const outcomes = ["ok", "failed", CLIENT_GONE, "under-way"];
@@ -149,7 +151,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
       >Service
       <select value=${service} onChange=${put("service")}>
         <option value="">all</option>
-        ${services.map((one) => html`<option value=${one}>${one}</option>`)}
+        ${services.map(([key, text]) => html`<option value=${key}>${text}</option>`)}
       </select>
     </label>
     <label

@@ -15,6 +15,7 @@ import { count, plural, rate, span } from "../format.js";
 import { href, setParams } from "../route.js";
 import { useAnswer, useNow } from "../store.js";
 import { Badge, Card, Empty, Failed, Filter, Loading } from "../ui.js";
+import { whoseRequests } from "../words.js";
 
 const ASK_MS = 5000;
 const DAY_MS = 60000;
@@ -231,6 +232,7 @@ export function ServiceGraph({ live, route }) {
   const most = columns[0].length;
   return html`
     <${OldFigures} answer=${answer} />
+    ${whoseRequests(live.status) && html`<p class="muted note">${whoseRequests(live.status)}</p>`}
     <div class=${chosenItem ? "map-and-site calls-and-day" : "map-and-site"}>
       <${Card} title="Callers, services, sites and targets" id="calls">
         <${Filters} edges=${[...graph.edges, ...graph.targets]} params=${params} />

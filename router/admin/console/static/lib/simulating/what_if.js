@@ -3,7 +3,7 @@
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { Patterns, SiteName, Swatch, colourClass, lookOf } from "../charts/colours.js";
 import { script, simulating, sitectl } from "../commands.js";
-import { count, dateTime, listed, plural, rtt, span, timeOfDay } from "../format.js";
+import { count, dateTime, listed, plural, portName, rtt, span, timeOfDay } from "../format.js";
 import { setParams } from "../route.js";
 import { Replay } from "./replay.js";
 import { run } from "./running.js";
@@ -100,10 +100,11 @@ export function WhatIf({ live, route }) {
   if (!service) {
     return html`<${Card}><${Empty} hint=${html`<code>${sitectl("expose …")}</code>`}>No services yet.<//><//>`;
   }
-  return html`<${Proposal} key=${name} service=${service} name=${name} names=${names} route=${route} />`;
+  const services = live.services.map((one, number) => [names[number], portName(one)]);
+  return html`<${Proposal} key=${name} ...${{ service, name, services, route }} />`;
 }
 
-function Proposal({ service, name, names, route }) {
+function Proposal({ service, name, services, route }) {
   const capacity = numbersOf(route.params.capacity);
   const cost = numbersOf(route.params.cost);
   const policy = route.params.policy ?? "";
@@ -145,7 +146,7 @@ function Proposal({ service, name, names, route }) {
             value=${name}
             onChange=${(event) => setParams({ service: event.target.value, capacity: "", cost: "", policy: "" })}
           >
-            ${names.map((one) => html`<option value=${one}>${one}</option>`)}
+            ${services.map(([key, text]) => html`<option value=${key}>${text}</option>`)}
           </select>
         </label>
         <label class="choice"
