@@ -54,8 +54,9 @@ def targets_of(graph: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def table(graph: Mapping[str, Any]) -> str:
-    """The edges, this site's targets, and below them the unknown parts."""
+def table(graph: Mapping[str, Any], routers: int = 0) -> str:
+    """The edges, this site's targets, and below them the unknown parts. ``routers``: of the site,
+    each with calls of its own; 0: only one."""
     edges: Sequence[Mapping[str, Any]] = graph["edges"]
     targets = targets_of(graph)
     if not graph["enabled"] and not edges and not targets:
@@ -67,6 +68,8 @@ def table(graph: Mapping[str, Any]) -> str:
     if targets:
         parts += ["", _rows(TARGET_HEADINGS, targets, target_cells)]
     notes = _notes(graph)
+    if routers:
+        notes.append(f"These are the calls at the router that answers, one of {routers}.")
     return "\n".join([*parts, *([""] if targets and notes else []), *notes])
 
 

@@ -15,6 +15,7 @@ from sitectl.base.verb import Verb
 from sitectl.base.watch import Picture, show, watch_flag
 from sitectl.selection import store
 from sitectl.show import graph as shown
+from sitectl.show.site_routers import several_routers
 
 if TYPE_CHECKING:
     from sitectl.mesh.reach import Reached
@@ -92,7 +93,10 @@ _Found = tuple[str, dict[str, Any], Callable[[dict[str, Any]], str], Exit]
 
 
 def _of_site(site: "Site", query: str) -> _Found:
-    return "Graph", site.admin.get(f"/api/v1/graph{query}"), shown.table, Exit.OK
+    def text(graph: dict[str, Any]) -> str:
+        return shown.table(graph, several_routers(site))
+
+    return "Graph", site.admin.get(f"/api/v1/graph{query}"), text, Exit.OK
 
 
 def _of_mesh(settings: Settings, source: str) -> _Found:

@@ -108,6 +108,12 @@ def test_what_is_not_known_is_said() -> None:
     assert "SNAT" not in shown.table(graph(edge()))
 
 
+def test_of_several_routers_it_says_whose_calls_these_are() -> None:
+    told = "These are the calls at the router that answers, one of 3."
+    assert told not in shown.table(graph(edge()))
+    assert shown.table(graph(edge()), 3).endswith(told)
+
+
 def test_an_empty_graph_says_why() -> None:
     assert shown.table(graph()) == "No client has called a service here yet."
     assert "name-callers is false" in shown.table(graph(enabled=False))
