@@ -362,11 +362,9 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
         return ""
     full = [
-        f"{one.site_name} is short of memory"
-        if one.refuses
-        else f"{one.site_name} is full ({one.in_flight} in flight, capacity {one.capacity})"
+        f"{one.site_name} is {'short of memory' if one.refuses else f'full ({one.reason})'}"
         for one in seen
-        if one.verdict == "full" and (one.refuses or one.capacity is not None)
+        if one.verdict == "full"
     ]
     if full and not is_end:
         return ", ".join(full)

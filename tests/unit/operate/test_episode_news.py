@@ -88,7 +88,7 @@ def candidate(name: str, cost: int, verdict: Verdict, in_flight: int, targets: i
         free=None,
         age_s=0.0,
         verdict=verdict,
-        reason="",
+        reason=f"{in_flight} in flight, its capacity is 10" if verdict == "full" else "",
     )
 
 
@@ -107,7 +107,7 @@ def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
         elsewhere = full_elsewhere(seen, {"hub"}, is_end=False)
         told = overflow_sentence("shop:8080", figures(0, None), is_end=False, elsewhere=elsewhere)
         assert told == (
-            "Service shop:8080 overflows: far is full (10 in flight, capacity 10); "
+            "Service shop:8080 overflows: far is full (10 in flight, its capacity is 10); "
             "so far 300 to east, 40 to north."
         )
     ended = overflow_sentence(
@@ -117,6 +117,25 @@ def test_another_site_that_was_full_is_named_in_place_of_this_one() -> None:
         elsewhere=full_elsewhere([far, hub], {"hub"}, is_end=True),
     )
     assert ended.endswith("300 to east, 40 to north; far was full.")
+
+
+@pytest.mark.parametrize("capacity", [10, None])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "its rate of 15/s is used up",
+        "full for others: 0 in flight, and of its 10 slots 10 are reserved for clients of that "
+        "site",
+        "it has just refused a request for want of room",
+    ],
+)
+def test_another_site_that_is_full_with_free_slots_is_told_with_its_reason(
+    reason: str, capacity: int | None
+) -> None:
+    """Not ``far is full (0 in flight, capacity 10)``."""
+    far, hub = candidate("far", 5, "full", 0), candidate("hub", 9, "chosen", 2)
+    far = replace(far, reason=reason, capacity=capacity)
+    assert full_elsewhere([far, hub], {"hub"}, is_end=False) == f"far is full ({reason})"
 
 
 def test_another_site_that_has_room_again_was_full_if_no_other_can_be_meant() -> None:
