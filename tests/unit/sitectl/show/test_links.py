@@ -385,7 +385,8 @@ def test_one_of_several_routers_does_not_say_that_the_site_has_no_links(
 def test_without_a_router_no_link_is_known_that_others_dial(here: CommandLine) -> None:
     told = here.ended(3, "link", "status").stdout
     assert told.startswith(
-        "No links are dialed from here. Only the router knows those that others dial. Try: "
+        "No links are dialed from here. Only the router knows those that others dial. For a new "
+        "one: sitectl "
     )
 
 
