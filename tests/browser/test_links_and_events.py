@@ -149,6 +149,7 @@ def test_a_rotation_tells_its_phase_its_certificates_and_whom_it_waits_for(
         waiting=(
             CaWaitView(site=SiteName("west", pictures.id_of("west")), connected=True, renews=True),
             CaWaitView(site=SiteName("lab", pictures.id_of("lab")), connected=False, renews=False),
+            CaWaitView(site=SiteName("old", pictures.id_of("old")), connected=True, renews=False),
         ),
     )
     stage.router.live = msgspec.structs.replace(stage.router.live, ca=ca)
@@ -160,7 +161,9 @@ def test_a_rotation_tells_its_phase_its_certificates_and_whom_it_waits_for(
         expect(card).to_contain_text("Next: the next CA issues")
         expect(card.get_by_role("row", name="issuing").locator(".badge.warn")).to_be_visible()
         expect(card.get_by_role("row", name="lab")).to_contain_text("not linked")
-        expect(card.get_by_role("row", name="lab")).to_contain_text("needs a new token")
+        expect(card.get_by_role("row", name="west")).to_contain_text("renews by itself")
+        expect(card.get_by_role("row", name="lab")).to_contain_text("waits until it links")
+        expect(card.get_by_role("row", name="old")).to_contain_text("needs a new token")
 
 
 def test_a_token_counts_down_by_the_routers_clock_until_it_is_claimed_live(

@@ -162,6 +162,12 @@ const PHASES = {
   switched: "Rotation: the next CA issues certificates; the previous one is still trusted.",
 };
 
+/** How a site gets the next CA: it reports when it links whether it can renew. @param {any} one */
+function takesCa({ connected, renews }) {
+  if (!connected) return "waits until it links";
+  return renews ? "renews by itself" : "needs a new token";
+}
+
 function Ca({ ca }) {
   return html`<${Card}
     title="Certificate authority"
@@ -213,7 +219,7 @@ function Ca({ ca }) {
                 ? html`<${Badge} tone="good">linked<//>`
                 : html`<${Badge} tone="warn">not linked<//>`,
           },
-          { name: "", cell: (one) => (one.renews ? "renews by itself" : "needs a new token") },
+          { name: "", cell: takesCa },
         ]}
       />`
     }
