@@ -255,6 +255,7 @@ class RouterProcess:
         services, others = router.site_services, whole.others
         if self.workers.all:
             self.network.share_links(self.workers.take_link)
+            self.workers.follow_ports(lambda: router.readings.keys)
         self._trust.follow_claims(self.tokens.judged)
         answers = self.record.sibling_answers(self.network, router.identity.router, view.own_status)
         self.insight.disclosure.tell_siblings(answers.answer)

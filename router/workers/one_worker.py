@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -219,6 +219,16 @@ class WorkerState:
         if self.silence.is_begun:
             return self.totals(key).by_target
         return self._totals_before.get(key, NONE_COUNTED).by_target
+
+    @property
+    def ports(self) -> Collection[ServiceKey]:
+        """Service ports of which it said something, in any of its lives."""
+        return {*self._totals, *self._totals_before, *self._shares, *self._parts}
+
+    def forget(self, key: ServiceKey) -> None:
+        """The service port is gone."""
+        for table in (self._totals, self._totals_before, self._shares, self._parts):
+            table.pop(key, None)
 
     def share(self, key: ServiceKey) -> int | None:
         """Its share of the slots of a service port here; None: none is configured."""

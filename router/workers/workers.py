@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -20,7 +20,9 @@ from certs.tls.contexts import WORKER_ALPN
 from router.admin.ports import MetricValues
 from router.model import limits
 from router.model.events import Event, Tell
+from router.model.ids import ServiceKey
 from router.model.ticks import doubled_s
+from router.workers.gone_ports import GonePorts
 from router.workers.lasting_counters import without_lasting
 from router.workers.one_worker import WorkerState, of
 from router.workers.sums import counters, lost_values, summed
@@ -92,6 +94,7 @@ class Workers:
         self.cut = 0
         """Requests and connections that workers cut when they ended."""
         self._hear_event: Callable[[int, Event], None] = lambda worker, event: None
+        self._gone_ports: GonePorts | None = None
         self._stopping = asyncio.Event()
         self.over = asyncio.Event()
         """Set once all have ended after `stop`."""
@@ -99,6 +102,10 @@ class Workers:
     def follow_events(self, hear: Callable[[int, Event], None]) -> None:
         """Call ``hear`` with each event that another worker, by its index, reports."""
         self._hear_event = hear
+
+    def follow_ports(self, known: Callable[[], Collection[ServiceKey]]) -> None:
+        """Forget other service ports than the ``known`` ones."""
+        self._gone_ports = GonePorts(self.all, known)
 
     async def run(self) -> None:
         """Run until `stop` and until all have ended."""
@@ -243,6 +250,8 @@ class Workers:
                 figures_at = now
                 self._ask_lately()
                 self._ask_events()
+                if self._gone_ports is not None:
+                    self._gone_ports.look(now)
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
     def _lead_all(self) -> None:

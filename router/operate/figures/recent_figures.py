@@ -48,7 +48,10 @@ class RecentFigures:
             for (key, site), count in self._router.forwarder.awaited_elsewhere().items():
                 awaited[key][site] = count
         standing = self._router.readings.targets.standing()
-        for key in self._router.readings.keys:
+        keys = self._router.readings.keys
+        if len(self._told_slots) > len(keys):  # Some are gone.
+            self._told_slots = {k: v for k in keys if (v := self._told_slots.get(k)) is not None}
+        for key in keys:
             own = self._own(key, former.get(key, {}))
             slots = _Slots(own.capacity, standing.get(key, {}))
             if not own.is_idle or self._told_slots.get(key, _NO_SLOTS) != slots:
