@@ -86,7 +86,8 @@ def access_facts(snapshot: Snapshot, where: Addresses, now: float) -> GrantFacts
             useless[name] = f"the token leads to {then}, and the site is at {at} now"
     tokens_here = snapshot.of("AccessToken")
     redeemed = frozenset(name for name in tokens_here if _is_redeemed(snapshot, name))
-    return GrantFacts(redeemed, redemptions, useless)
+    former = frozenset(name for name in tokens_here if _is_former(snapshot, name))
+    return GrantFacts(redeemed, former, redemptions, useless)
 
 
 def _has_no_claim(snapshot: Snapshot, name: str, grant: Object, now: float) -> bool:
@@ -111,6 +112,13 @@ def _is_redeemed(snapshot: Snapshot, name: str) -> bool:
         and found is not None
         and LINK_CERTIFICATE in data_of(found, CODE)
     )
+
+
+def _is_former(snapshot: Snapshot, name: str) -> bool:
+    """Whether the link of an AccessToken's name has the token of an earlier AccessToken."""
+    token = snapshot.get("Secret", name)
+    uid = uid_of(snapshot.of("AccessToken")[name])
+    return token is not None and is_of_access_token(token) and owner_of(token) != uid
 
 
 def _redemptions(snapshot: Snapshot, name: str, of: Object) -> int:

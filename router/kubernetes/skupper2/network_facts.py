@@ -35,12 +35,14 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantFacts(msgspec.Struct, frozen=True):
-    """``redeemed``: AccessTokens whose link has its certificate.
+    """``redeemed``: AccessTokens whose link has its certificate. ``former``: those whose link is
+    still that of an AccessToken that had their name before.
 
     ``granted``: AccessGrants with a token of this site, and how often it was redeemed.
     ``useless``: why a token of these cannot be redeemed although it has uses left.
     """
 
     redeemed: Collection[str] = ()
+    former: Collection[str] = ()
     granted: Mapping[str, int] = {}
     useless: Mapping[str, str] = {}

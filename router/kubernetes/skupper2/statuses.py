@@ -282,6 +282,8 @@ class _Statuses:
         """Condition of an AccessToken: whether its link has a certificate, else the obstacle."""
         if not configured.is_true or name in self._inputs.access.redeemed:
             return configured
+        if name in self._inputs.access.former:
+            return _condition("Redeemed", False, "Its link is not made yet")
         problem = self._wrong.get(f"Secret/{name}")
         error = problem.reason if problem is not None else ""
         error = error or self._facts.links.get(name, LinkFacts(False, "", "")).error

@@ -392,10 +392,12 @@ def test_a_token_that_is_applied_again_with_a_new_code_is_redeemed_anew(is_repla
     before = east.objects["Secret", "t"]
     new = v2("AccessToken", "t", **told_by(west))
     uid = "another" if is_replaced else east.objects["AccessToken", "t"]["metadata"]["uid"]
+    assert not facts_of(east).former
     east.put({**new, "metadata": {**new["metadata"], "uid": uid}})
+    assert facts_of(east).former == ({"t"} if is_replaced else set())
     access = access_of(east)
     step(access, look(east), lambda: look(east))
-    assert not access.errors
+    assert not access.errors and not facts_of(east).former
     after = east.objects["Secret", "t"]
     assert after["data"] != before["data"]
     assert after["metadata"]["annotations"]["spillway.dev/access-of"] == uid
@@ -425,7 +427,7 @@ def test_a_secret_or_a_claim_of_that_name_is_not_taken_for_a_former_token() -> N
     step(access, look(east, AccessLevel.FULL))
     assert east.objects["Secret", "t"] is theirs
     assert east.objects[CLAIM] is claim
-    assert len(access.errors) == 2
+    assert len(access.errors) == 2 and not facts_of(east).former
 
 
 def test_a_token_named_as_the_secret_of_a_claim_is_a_token() -> None:

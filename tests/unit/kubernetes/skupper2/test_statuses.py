@@ -302,6 +302,9 @@ def test_a_token_of_ours_is_redeemed_when_its_link_has_a_certificate() -> None:
     )
     found = status(ours, v2("Site", "west"), facts=refused)
     assert short(found) == ("Error", "claim refused: used up") and found["redeemed"] is False
+    former = GrantFacts(former={"east"})
+    found = status(ours, v2("Site", "west"), facts=refused, access=former)
+    assert short(found) == ("Pending", "Its link is not made yet"), "the refusal is of an old token"
     found = status(ours, v2("Site", "west"), access=GrantFacts(redeemed={"east"}))
     assert short(found) == ("Ready", "OK") and found["redeemed"] is True
     assert [one[:3] for one in conditions(found)] == [("Redeemed", "True", "Ready")]
