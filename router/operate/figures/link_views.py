@@ -327,7 +327,7 @@ def _renewal_of(name: str) -> str:
     """The next step when the certificate of that name is about to end."""
     kind, _, rest = name.partition("/")
     if kind == "tls":
-        return f"Put a new one into secrets/{name}"
+        return f"Put a new one into secrets/{name}; in a namespace into Secret {rest}"
     if kind == "link":
         return (
             "It is renewed by itself, unless SW0670 says why it was not; at once: sitectl link "

@@ -139,6 +139,11 @@ def test_where_the_clocks_of_most_neighbors_differ_this_host_is_checked_first() 
     assert all(one.hint.startswith("Then the link") for one in of_links(half))
 
 
+def test_the_next_step_for_a_services_certificate_is_right_in_a_namespace_too() -> None:
+    (problem,) = of_expiries({"tls/shop": NOW + 60.0}, NOW)
+    assert problem.hint == "Put a new one into secrets/tls/shop; in a namespace into Secret shop"
+
+
 def test_a_certificate_that_ended_does_not_end_soon() -> None:
     problems = of_expiries({"link/a": NOW - 60.0, "link/b": NOW + 60.0}, NOW)
     assert [problem.message.split(" at ")[0] for problem in problems] == [
