@@ -347,6 +347,7 @@ EDGE_WISHES_BURST, EDGE_WISHES_PER_S = 20, 5.0
 EDGE_CONFLICTS_MAX = 16  # Sites named that declare a service differently, in readable form.
 EDGE_DELETED_MAX = 1_024  # Deleted sites that an edge learns of, the last ones.
 EDGE_UNUSED_SITES_MAX = 256  # Reached sites that an edge knows and no longer uses, the last ones.
+PROTOCOL_CHARS_MAX = 32  # Of a protocol of a service, which may be of a later version.
 EDGE_OWNERS_MAX = 16  # Of one name, sent to an edge; nearly always one.
 LOAD_INTERVAL_S = 0.05
 LOAD_CHANGE_INTERVAL_S = 0.1

@@ -1,11 +1,12 @@
 """Sites that want different things of one name."""
 
 import re
+from typing import Literal
 
 import pytest
 
 from router.model.limits import LSA_MAX_AGE_S
-from router.model.specs import ServiceSpec
+from router.model.specs import ServiceProtocol, ServiceSpec
 from router.node.name_ownership import problems_of
 from simulator.virtual import SimIdentity
 from tests.simulation.world import SERVICE, World
@@ -96,6 +97,51 @@ def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_
     assert there.unused == "e serves it as tcp, as its neighbor does, and http counts here"
     (there,) = b.router.routing.table.candidates[SERVICE]
     assert there.unused == ""
+
+
+@pytest.mark.parametrize("own", ["", "tcp", "http"])
+def test_an_edge_leaves_out_candidates_that_serve_another_protocol_than_counts_there(
+    own: ServiceProtocol | Literal[""],
+) -> None:
+    """``own``: the edge's own declaration; empty: none, so that of its neighbor counts."""
+    world = World(1, "a", "b", "c", "e", edges=frozenset({"e"}))
+    a, b, c, e = world.sites.values()
+    a.link(b, cost=1)
+    c.link(a, cost=1)
+    e.link(b, cost=1)
+    a.declare()
+    for site in (a, b, c):
+        site.serve(1, 10)
+    world.run(5)
+    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
+    b.apply()
+    if own:
+        e.services["shop"] = ServiceSpec(protocol=own, ports=(SERVICE.port,))
+        e.apply()
+    world.run(5)
+    unused = {one.site_name: one.unused for one in e.router.routing.table.candidates[SERVICE]}
+    if own == "http":
+        assert unused == {"a": "", "b": "b declares it as tcp, and http counts here", "c": ""}
+    else:
+        assert unused == {
+            "a": "a declares it as http, and tcp counts here",
+            "b": "",
+            "c": "c serves it as http, and tcp counts here",
+        }
+    explanation = e.router.readings.explain(SERVICE, e.network.now())
+    assert explanation is not None
+    verdicts = {one.site_name: one.verdict for one in explanation.candidates}
+    excluded = {name for name, verdict in verdicts.items() if verdict == "excluded"}
+    assert excluded == {name for name, reason in unused.items() if reason}
+    assert (
+        e.router.left_out(SERVICE, explanation).let_in
+        == {
+            "": "At b leave the name to a: sitectl service delete shop",
+            "tcp": "At a: sitectl service set shop --protocol tcp. "
+            "At c: sitectl service set shop --protocol tcp",
+            "http": "At b: sitectl service set shop --protocol http",
+        }[own]
+    )
 
 
 def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs() -> None:

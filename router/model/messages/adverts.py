@@ -78,7 +78,8 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     one, the egress last; never empty. ``capacity`` is the sum over ready targets; None: none
     configured. ``export_to``: sites that may use it; None: all. ``barred``: the rule that keeps
     this site from using it, in words. ``differs``: why it would refuse, because it declares the
-    service with another protocol. If both are empty, the candidate is used. ``reserved`` and
+    service with another protocol. If both are empty, the candidate is used. ``serves``: its
+    protocol, for a name that sites declare differently; empty: not known. ``reserved`` and
     ``most_for_one`` as in its `TargetsAdvert`.
     """
 
@@ -95,6 +96,7 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     export_to: tuple[str, ...] | None = None
     barred: str = ""
     differs: str = ""
+    serves: str = ""
     reserved: int = 0
     most_for_one: int | None = None
 

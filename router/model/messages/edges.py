@@ -21,6 +21,7 @@ from router.model.limits import (
     ID_CHARS_MAX,
     LSA_PART_BYTES_MAX,
     NAME_CHARS_MAX,
+    PROTOCOL_CHARS_MAX,
 )
 from router.model.rights.grants import ServiceGrant
 
@@ -66,7 +67,8 @@ class ServiceRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Targets of a service port at ``router``, which has a `SiteRow`."""
+    """Targets of a service port at ``router``, which has a `SiteRow`. ``serves`` as in
+    `RemoteCandidate`; older versions neither send nor read it."""
 
     service: _Service
     port: _Port
@@ -78,6 +80,7 @@ class CandidateRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     shares_targets: bool = False
     reserved: _Count = 0
     most_for_one: _Count | None = None
+    serves: Annotated[str, msgspec.Meta(max_length=PROTOCOL_CHARS_MAX)] = ""
 
     @property
     def id(self) -> CandidateId:

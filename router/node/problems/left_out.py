@@ -129,11 +129,21 @@ def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> Left
     if not candidate.barred:
         protocol = declared.declaration.spec.protocol if declared is not None else "PROTOCOL"
         alike = f"At {one.name}: sitectl service set {service} --protocol {protocol}"
-        rivals = declared.conflicts if declared is not None and declared.site == table.site else ()
-        if owner is not None and {*owner.sites} & {*rivals}:
+        alike_too = {
+            other.site
+            for other in table.candidates[facts.key]
+            if other.serves
+            == protocol  # At an edge, `conflicts` has sites that its neighbor names.
+        }
+        rivals = {*declared.conflicts} - alike_too if declared is not None else set()
+        if declared is not None and owner is not None and {*owner.sites} & rivals:
             theirs = ", ".join(table.party(site).shown for site in owner.sites)
-            removal = facts.removal or f"sitectl service delete {service}"
-            alike = f"Leave the name to {theirs}: {removal}"
+            removal = f"sitectl service delete {service}"
+            if declared.site == table.site:
+                alike = f"Leave the name to {theirs}: {facts.removal or removal}"
+            elif declared.site not in owner.sites:  # The neighbor, which this edge follows.
+                at = table.party(declared.site).shown
+                alike = f"At {at} leave the name to {theirs}: {removal}"
         return LeftOut(f"{one.shown} is left out: {candidate.differs}", alike)
     owners = counting_word(table.site, owner, declared)[0] or (table.site,)
     named = ", ".join(table.party(site).shown for site in owners)

@@ -41,6 +41,11 @@ def candidates_of(
                 continue
             is_ours = view.is_offered(party.site, key.name, advert.export_to)
             declared = view.declared.get(key.name)
+            serves, differs = (
+                _served(origin, party, declared, protocols[key.name], view, names)
+                if declared is not None and declared.conflicts and party.site != view.party.site
+                else ("", "")
+            )
             candidate = RemoteCandidate(
                 site=party.site,
                 site_name=party.shown,
@@ -56,11 +61,8 @@ def candidates_of(
                 reserved=advert.reserved,
                 most_for_one=advert.most_for_one,
                 barred=view.why_barred(party, key.name) if is_ours else "",
-                differs=(
-                    _other_protocol(origin, party, declared, protocols[key.name], view, names)
-                    if declared is not None and declared.conflicts and party.site != view.party.site
-                    else ""
-                ),
+                differs=differs,
+                serves=serves,
             )
             (found if is_ours else withheld).setdefault(key, {})[origin.node] = candidate
     return _in_order(found, view), _in_order(withheld, view)
@@ -78,16 +80,16 @@ def _protocols(others: Iterable[Origin], view: SharingView) -> Mapping[str, Prot
     return found
 
 
-def _other_protocol(
+def _served(
     origin: Origin,
     party: Party,
     declared: Declared,
     protocols: Protocols,
     view: SharingView,
     names: Mapping[SiteId, str],
-) -> str:
-    """A sentence if the router serves it with a protocol other than the one in force here; else
-    empty.
+) -> tuple[str, str]:
+    """The protocol with which the router serves it, and a sentence if another one is in force here.
+    Empty: not known; none.
 
     There its own declaration counts, or else that of another router of its site, or else at an
     edge that of its neighbor, or else the owner's: it refuses requests by another protocol.
@@ -95,16 +97,22 @@ def _other_protocol(
     name, counts = declared.declaration.name, declared.declaration.spec.protocol
     own = next((told.spec.protocol for told in origin.declarations if told.name == name), None)
     host, owner = _host_of(origin), _other_owner(name, declared, view)
-    said = ""
+    theirs, said = None, ""
     if theirs := own or protocols.get(party.site):
         said = f"{party.shown} declares it as {theirs}"
     elif host == view.party.site:
-        return ""  # It follows the declaration of this site.
+        theirs = counts  # It follows the declaration of this site.
     elif host is not None and (theirs := protocols.get(host)):
         said = f"{party.shown} serves it as {theirs}, as its neighbor does"
     elif owner is not None and (theirs := protocols.get(owner)):
         said = f"{party.shown} serves it as {theirs}, since {names[owner]} owns the name"
-    return "" if theirs in (None, counts) else f"{said}, and {counts} counts here"
+    return theirs or "", differing(said, theirs or "", counts)
+
+
+def differing(said: str, theirs: str, counts: str) -> str:
+    """``said``, that a candidate serves ``theirs``, and what counts here; empty: it is the same, or
+    not known."""
+    return f"{said}, and {counts} counts here" if theirs not in ("", counts) else ""
 
 
 def _host_of(origin: Origin) -> SiteId | None:

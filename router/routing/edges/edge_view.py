@@ -1,16 +1,19 @@
 """The route table of an edge: its neighbor's rows, and itself."""
 
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 import msgspec
 
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
-from router.model.messages.edges import SiteRow
+from router.model.messages.edges import CandidateRow, ServiceRow, SiteRow
 from router.model.rights.grants import first_end
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import SHORT_ID_CHARS, Party, SharingRules
+from router.model.specs import ServiceProtocol
 from router.routing.adverts.lsa import Node
+from router.routing.build.candidates import differing
 from router.routing.declared import Claim, Declared, differ, exports_of
 from router.routing.edges.edge_rows import EdgeTable
 from router.routing.sharing import SharingView
@@ -161,6 +164,8 @@ def _candidates(
             shares_targets=row.shares_targets,
             reserved=row.reserved,
             most_for_one=row.most_for_one,
+            differs=_differs(row, site, told.services.get(row.service), view),
+            serves=row.serves,
             barred=view.why_barred(Party(site.site, site.name), row.service),
         )
         found.setdefault(ServiceKey(row.service, row.port), []).append(candidate)
@@ -170,6 +175,16 @@ def _candidates(
         )
         for key in sorted(found)
     }
+
+
+def _differs(row: CandidateRow, at: SiteRow, service: ServiceRow | None, view: SharingView) -> str:
+    """Why targets refuse this edge, as for other routers, which know who follows whom."""
+    declared = view.declared.get(row.service)
+    if declared is None or row.serves not in get_args(ServiceProtocol):
+        return ""  # Not known, or of a later version.
+    is_declarer = service is not None and at.site in (service.site, *service.conflicts)
+    said = f"{at.name} {'declares' if is_declarer else 'serves'} it as {row.serves}"
+    return differing(said, row.serves, declared.declaration.spec.protocol)
 
 
 def _declarations(
