@@ -69,7 +69,7 @@ class Member(Keys):
     def __init__(
         self, token_file: Path, name: str = "mallory", former: "Member | None" = None
     ) -> None:
-        """``former``: the same site and router, which joined before."""
+        """``former``: the same site and router, which joined before and says newer things now."""
         super().__init__(former)
         secret = yaml.safe_load(token_file.read_text())
         notes = secret["metadata"]["annotations"]
@@ -79,7 +79,7 @@ class Member(Keys):
         self.cost = int(notes.get("skupper.io/cost", 1))
         self.on_stream: Callable[[Frame], list[Frame]] = lambda _: []
         self.closed = threading.Event()
-        self._sequence = 0
+        self._sequence: int = 0 if former is None else former._sequence
         self._next_stream = 1
         self._lock = threading.Lock()
         self._into, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
