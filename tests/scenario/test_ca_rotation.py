@@ -111,6 +111,8 @@ def test_a_site_that_was_away_for_a_whole_rotation_rejoins_by_itself(star: Star)
     star.two.start()
     until(lambda: star.two.is_up("hub"), "it rejoined", 60.0)
     until(lambda: star.two.offers("shop", {"hub": 1}), "the service is known")
+    refused = [one for one in star.two.get("events") if one["code"] == "link-refused"]
+    assert {one["severity"] for one in refused} == {"warning"}, "it heals by itself"
 
 
 def test_a_rotation_begun_while_the_router_is_stopped_goes_on_when_it_starts(star: Star) -> None:

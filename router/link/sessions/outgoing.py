@@ -133,6 +133,8 @@ class OutgoingLink:
         session = self.session
         if session is None:
             if self._shown != self._to_show(self._tls()):
+                if self.state == "refused":  # Perhaps only because of what it showed.
+                    self._change("connecting", "")
                 self.retry_now()
             return
         session.set_cost(spec.cost)

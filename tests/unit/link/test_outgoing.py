@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from router.link.fault import Fault
@@ -80,6 +81,21 @@ def test_each_event_in_each_state_does_what_is_listed(before: LinkDialing, event
     dialed = len(world.dials)
     world.advance(60.0)
     assert (len(world.dials) > dialed) is (after is LinkDialing.ON)
+
+
+def test_with_another_certificate_a_refused_link_is_refused_no_more_until_its_next_dial() -> None:
+    world = World()
+    world.dial_failure = DialFailure("tls", "certificate refused")
+    spec = OutgoingSpec(endpoints=(("hub", 1),), tls=Tls(None, b"leaf", (ALPN,)))
+    link = OutgoingLink("hub", spec, world, cast(Any, Owner()), random.Random(1))
+    link.start()
+    world.settle()
+    link.update(spec)
+    assert link.state == "refused" and link.error.startswith("certificate refused")
+    link.update(msgspec.structs.replace(spec, tls=Tls(None, b"next", (ALPN,))))
+    assert (link.state, link.error) == ("connecting", "")
+    world.settle()
+    assert link.state == "refused"
 
 
 def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
