@@ -99,6 +99,24 @@ def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_
     assert there.unused == ""
 
 
+def test_an_edge_that_declares_a_service_as_its_neighbor_does_knows_who_differs_from_both() -> None:
+    world = World(1, "a", "b", "e", edges=frozenset({"e"}))
+    a, b, e = world.sites.values()
+    a.link(b, cost=1)
+    e.link(b, cost=1)
+    a.declare()
+    world.run(5)
+    for site in (b, e):
+        site.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
+        site.apply()
+    world.run(5)
+    (problem,) = [p for p in e.router.problems() if p.code == "SW0304"]
+    assert problem.message == (
+        "Service shop is declared differently by a; this site uses its own (tcp, port 8080, policy "
+        "fill), but other sites use that of a, which owns the name."
+    )
+
+
 @pytest.mark.parametrize("own", ["", "tcp", "http"])
 def test_an_edge_leaves_out_candidates_that_serve_another_protocol_than_counts_there(
     own: ServiceProtocol | Literal[""],
@@ -137,8 +155,7 @@ def test_an_edge_leaves_out_candidates_that_serve_another_protocol_than_counts_t
         e.router.left_out(SERVICE, explanation).let_in
         == {
             "": "At b leave the name to a: sitectl service delete shop",
-            "tcp": "At a: sitectl service set shop --protocol tcp. "
-            "At c: sitectl service set shop --protocol tcp",
+            "tcp": "Leave the name to a: sitectl service delete shop",
             "http": "At b: sitectl service set shop --protocol http",
         }[own]
     )

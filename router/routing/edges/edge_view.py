@@ -227,7 +227,7 @@ def _ours(mine: Declared, theirs: Declared) -> Declared:
         return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
     both = {one.site: one for one in (*mine.exports, *theirs.exports)}
     mine = msgspec.structs.replace(mine, exports=tuple(both[site] for site in sorted(both)))
-    if not differ(mine.declaration, theirs.declaration):
-        return mine
-    conflicts = {*theirs.conflicts, theirs.site} - {mine.site}
+    conflicts = {*theirs.conflicts} - {mine.site}
+    if differ(mine.declaration, theirs.declaration):
+        conflicts.add(theirs.site)
     return msgspec.structs.replace(mine, conflicts=tuple(sorted(conflicts)))
