@@ -518,6 +518,25 @@ def test_targets_that_failed_lately_do_not_make_requests_fail_that_succeed(
         expect(page.locator(".sentence")).to_have_text("Every request is served here.")
 
 
+def test_no_rest_is_said_to_be_served_where_there_is_none(chromium: Browser, stage: Stage) -> None:
+    live = pictures.many_sites()
+    (now,) = live.now
+    half = now.requests_per_s / 2
+    for field, told in {
+        "gave_up_per_s": "Clients give up",
+        "shed_per_s": "make way for others",
+        "rejected_per_s": "too large or too slow",
+    }.items():
+        for part in (half, now.requests_per_s):
+            some = msgspec.structs.replace(now, **{field: part})
+            stage.router.live = msgspec.structs.replace(live, now=(some,))
+            with looking(chromium, stage, f"#/services/{now.service}:{now.port}") as page:
+                expect(page.locator("main")).to_contain_text(told)
+                rest = expect(page.locator("main"))
+                says = rest.to_contain_text if part == half else rest.not_to_contain_text
+                says("the rest is served where it comes in")
+
+
 def test_several_targets_that_answer_nothing_are_counted(chromium: Browser, stage: Stage) -> None:
     live, row = pictures.many_sites(), "3 connections in a row got no byte of an answer"
     (service,) = live.services

@@ -215,6 +215,11 @@ function statement(service, now, live) {
   return `${failing}${now.why}${errors}`;
 }
 
+/** `; the rest is served where it comes in`; empty: there is no rest. */
+function theRest(now, partPerS) {
+  return now.requests_per_s - partPerS >= LEAST_PER_S ? "; the rest is served where it comes in" : "";
+}
+
 /** The statement when nothing spills. */
 function leaving(service, now, live) {
   if (live.status.draining) return "This router stops and takes nothing new.";
@@ -237,13 +242,13 @@ function leaving(service, now, live) {
     return `${shown} here answer nothing. See the target table for the reason.`;
   }
   if (now?.gave_up_per_s >= LEAST_PER_S) {
-    return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}; the rest is served where it comes in.`;
+    return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}${theRest(now, now.gave_up_per_s)}.`;
   }
   if (now?.shed_per_s >= LEAST_PER_S) {
-    return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others; the rest is served where it comes in.`;
+    return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others${theRest(now, now.shed_per_s)}.`;
   }
   if (now?.rejected_per_s >= LEAST_PER_S) {
-    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx because they are malformed, too large or too slow; the rest is served where it comes in.`;
+    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx because they are malformed, too large or too slow${theRest(now, now.rejected_per_s)}.`;
   }
   if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : [], live.status);
   const away = leavingText([service]);
