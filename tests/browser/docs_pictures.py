@@ -97,6 +97,7 @@ def at_the_end_of(history: ServiceHistory, live: Live) -> Live:
     now = msgspec.structs.replace(
         live.now[0],
         requests_per_s=here + sum(others),
+        begun_per_s=here + sum(others),
         overflow_per_s=sum(others),
         overflow_to=spilled,
         spilled_per_s=sum(others),
