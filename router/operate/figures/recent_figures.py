@@ -49,8 +49,8 @@ class RecentFigures:
                 awaited[key][site] = count
         standing = self._router.readings.targets.standing()
         keys = self._router.readings.keys
-        if len(self._told_slots) > len(keys):  # Some are gone.
-            self._told_slots = {k: v for k in keys if (v := self._told_slots.get(k)) is not None}
+        told = self._told_slots  # Of ports that are gone, the first worker may forget it, too.
+        self._told_slots = {key: told[key] for key in keys if key in told}
         for key in keys:
             own = self._own(key, former.get(key, {}))
             slots = _Slots(own.capacity, standing.get(key, {}))

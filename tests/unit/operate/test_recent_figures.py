@@ -1,5 +1,6 @@
 """What a worker reports of its service ports to the first one, and what that makes of it."""
 
+from router.model.specs import ServiceSpec
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.workers.recent_port_figures import TargetPart
 from tests.simulation.other_worker import OtherWorker
@@ -27,3 +28,24 @@ def test_an_idle_worker_reports_each_target_of_which_it_has_no_slot() -> None:
         assert not list(reports()), "nothing is new"
         other.reports()
         assert other.full(SERVICE) == [set(targets)]
+
+
+def test_an_idle_worker_reports_the_slots_of_a_service_that_comes_again() -> None:
+    """The first worker forgets those of a service port that is gone for a while."""
+    world = World(1, "a")
+    (site,) = world.sites.values()
+    reports = recent_of(site, HistoryRecorder(site.network, site.router)).latelies
+    site.services["idle"] = ServiceSpec(protocol="http", ports=(80,))  # Without a target here.
+    site.declare()
+    site.serve(1, capacity=3)
+    world.run(3)
+    services, connectors = dict(site.services), dict(site.connectors)
+    assert [(told.key, told.capacity) for told in reports()] == [(SERVICE, 3)]
+    del site.services["shop"], site.connectors["here"]
+    site.apply()
+    world.run(3)
+    assert not list(reports())
+    site.services, site.connectors = services, connectors
+    site.apply()
+    world.run(3)
+    assert [(told.key, told.capacity) for told in reports()] == [(SERVICE, 3)]
