@@ -132,7 +132,7 @@ class OutgoingLink:
         self.spec = spec
         session = self.session
         if session is None:
-            if self._shown != self._to_show(self._tls()):
+            if self.spec.endpoints and self._shown != self._to_show(self._tls()):
                 if self.state == "refused":  # Perhaps only because of what it showed.
                     self._change("connecting", "")
                 self.retry_now()

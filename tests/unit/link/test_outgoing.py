@@ -98,6 +98,16 @@ def test_with_another_certificate_a_refused_link_is_refused_no_more_until_its_ne
     assert link.state == "refused"
 
 
+def test_a_link_without_endpoints_stays_refused_whatever_it_would_show() -> None:
+    spec = OutgoingSpec(endpoints=(), tls=Tls(None, b"leaf", (ALPN,)))
+    link = OutgoingLink("hub", spec, World(), cast(Any, Owner()), random.Random(1))
+    link.start()
+    refused = link.state, link.error
+    link.update(msgspec.structs.replace(spec, tls=Tls(None, b"next", (ALPN,))))
+    assert (link.state, link.error) == refused
+    assert refused[0] == "refused"
+
+
 def test_each_pair_that_the_table_lists_is_one_of_these() -> None:
     seen = {(before, following(before, event)) for before, event in product(LinkDialing, EVENTS)}
     listed = {(before, after) for before in LinkDialing for after in AFTER_DIALING[before]}
