@@ -37,7 +37,7 @@ class LinkTraffic:
             return  # The same picture again: routers make one a second.
         totals = {
             link_key(one): (int(one["bytes_in_total"]), int(one["bytes_out_total"]))
-            for one in live.get("links") or []
+            for one in reversed(live.get("links") or [])  # A link comes before its draining one.
             if "bytes_in_total" in one  # Older routers do not count for us.
         }
         lasted_s = (at - self._at).total_seconds() if self._at is not None else 0.0

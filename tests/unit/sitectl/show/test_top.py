@@ -393,6 +393,23 @@ def test_bytes_a_second_are_the_difference_of_two_pictures() -> None:
     assert traffic.now == {}  # One that does not count.
 
 
+def test_a_link_of_which_a_connection_drains_has_the_traffic_of_all() -> None:
+    """The row of the link counts the draining one, too: it comes first."""
+
+    def picture(second: int, **rows: int) -> dict[str, Any]:
+        links = [
+            {**LIVE["links"][0], "state": state, "bytes_in_total": count, "bytes_out_total": 0}
+            for state, count in rows.items()
+        ]
+        return {**LIVE, "at": f"2026-01-01T12:00:{second:02}.000Z", "links": links}
+
+    traffic = LinkTraffic()
+    traffic.note(picture(0, up=1_000_000))
+    for second, rows in enumerate(({"up": 1_002_000, "draining": 2_000}, {"up": 1_004_000}), 1):
+        traffic.note(picture(second, **rows))
+        assert [one.in_per_s for one in traffic.now.values()] == [2_000]
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
