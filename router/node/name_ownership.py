@@ -169,7 +169,7 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
     elif entry.site != table.site:
         who = "owns the name" if entry.site in sites else f"says what {owners} said"
         which = f"in force here is that of {here}, which {who} ({content})"
-    elif not sites or table.site in sites:
+    elif not sites or {*sites} & {table.site, *entry.alike}:
         which = f"this site uses its own ({content})"
     else:
         which = (

@@ -117,6 +117,28 @@ def test_an_edge_that_declares_a_service_as_its_neighbor_does_knows_who_differs_
     )
 
 
+@pytest.mark.parametrize("edges", [frozenset[str](), frozenset({"c"})])
+def test_a_site_that_declares_a_service_as_its_owner_does_need_not_change_it(
+    edges: frozenset[str],
+) -> None:
+    world = World(1, "a", "b", "c", edges=edges)
+    a, b, c = world.sites.values()
+    b.link(a, cost=1)
+    c.link(a, cost=1)
+    a.declare()
+    world.run(5)
+    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
+    b.apply()
+    c.declare()
+    world.run(5)
+    (problem,) = [p for p in c.router.problems() if p.code == "SW0304"]
+    assert problem.message == (
+        "Service shop is declared differently by b; this site uses its own (http, port 8080, "
+        "policy fill)."
+    )
+    assert problem.hint.startswith("At b make it alike, or delete it")
+
+
 @pytest.mark.parametrize("own", ["", "tcp", "http"])
 def test_an_edge_leaves_out_candidates_that_serve_another_protocol_than_counts_there(
     own: ServiceProtocol | Literal[""],

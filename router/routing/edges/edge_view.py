@@ -227,7 +227,7 @@ def _ours(mine: Declared, theirs: Declared) -> Declared:
         return msgspec.structs.replace(mine, conflicts=theirs.conflicts)
     both = {one.site: one for one in (*mine.exports, *theirs.exports)}
     mine = msgspec.structs.replace(mine, exports=tuple(both[site] for site in sorted(both)))
-    conflicts = {*theirs.conflicts} - {mine.site}
+    conflicts, alike = {*theirs.conflicts} - {mine.site}, [theirs.site]
     if differ(mine.declaration, theirs.declaration):
-        conflicts.add(theirs.site)
-    return msgspec.structs.replace(mine, conflicts=tuple(sorted(conflicts)))
+        conflicts, alike = {*conflicts, theirs.site}, []
+    return msgspec.structs.replace(mine, conflicts=tuple(sorted(conflicts)), alike=tuple(alike))
