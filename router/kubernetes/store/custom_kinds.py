@@ -76,7 +76,10 @@ class CustomKinds:
             kind
             for kind, informer in self.informers.items()
             if informer.listed
-            and (informer.is_unknown or self.levels.get(kind) is AccessLevel.ABSENT)
+            and (
+                self.levels.get(kind) is AccessLevel.ABSENT
+                or (informer.is_unknown and self._may_read(kind))
+            )
         ]
 
     async def run(self) -> None:

@@ -129,6 +129,23 @@ def test_a_kind_that_vanishes_is_not_called_a_missing_permission_until_discovery
     run(story())
 
 
+def test_kinds_that_come_back_and_may_not_be_read_are_a_missing_permission() -> None:
+    async def story() -> None:
+        cluster = cluster_with(listener("front"))
+        async with store_of(cluster) as told:
+            cluster.custom_levels = {}
+            cluster.of("Listener").remove("front")
+            await told.until(
+                lambda: ("error", "the cluster no longer serves") in _begun(told), ROUND_S
+            )
+            await asyncio.sleep(ROUND_S)
+            cluster.custom_levels = dict.fromkeys(KINDS, AccessLevel.NONE)
+            await told.until(lambda: ("error", "the router may no longer") in _begun(told), ROUND_S)
+            assert ("error", "the cluster no longer serves") not in _begun(told)
+
+    run(story())
+
+
 def _begun(told: Told) -> list[tuple[str, str]]:
     return [(severity, " ".join(text.split()[:5])) for severity, text in levels(told)]
 
