@@ -71,24 +71,33 @@ class DeclaredService(NamedTuple):
 
 def declared_service(site: Site, name: str) -> DeclaredService | None:
     """The service as this site declares it, else as another site does, if the router knows it."""
-    document = site.find("Service", name)
-    if document is not None:
-        spec = document.spec
-        assert isinstance(spec, ServiceSpec)
-        return DeclaredService(spec.protocol, spec.ports, is_own=True, tls_cert=spec.tls_cert)
-    told = [item for item in services_told(site) if item.get("name") == name]
-    if not told:
-        return None
-    ports = tuple(int(item["port"]) for item in told)
-    certificate = str(told[0].get("tls_cert", ""))
-    protocol = told[0].get("protocol", "tcp")
-    return DeclaredService(protocol, ports, is_own=False, tls_cert=certificate)
+    return declared_services(site, [name]).get(name)
 
 
 def declared_services(site: Site, names: Iterable[str]) -> dict[str, DeclaredService]:
     """Those of ``names`` that are declared, as `declared_service` returns them."""
-    found = {name: declared_service(site, name) for name in names}
-    return {name: service for name, service in found.items() if service is not None}
+    found: dict[str, DeclaredService] = {}
+    others: list[str] = []
+    for name in names:
+        document = site.find("Service", name)
+        if document is None:
+            others.append(name)
+            continue
+        spec = document.spec
+        assert isinstance(spec, ServiceSpec)
+        found[name] = DeclaredService(
+            spec.protocol, spec.ports, is_own=True, tls_cert=spec.tls_cert
+        )
+    items = services_told(site) if others else []
+    for name in others:
+        if told := [item for item in items if item.get("name") == name]:
+            found[name] = DeclaredService(
+                told[0].get("protocol", "tcp"),
+                tuple(int(item["port"]) for item in told),
+                is_own=False,
+                tls_cert=str(told[0].get("tls_cert", "")),
+            )
+    return found
 
 
 def known_services(site: Site) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sitectl.flags.services.names import declared_service
+from sitectl.flags.services.names import declared_service, declared_services
 from sitectl.runtimes.containers.podman import PodmanRuntime
 from sitectl.runtimes.spec_file import read_spec
 from tests.unit.sitectl.conftest import CommandLine
@@ -305,6 +305,22 @@ def test_a_service_is_known_by_the_gateways_own_document_first(
     known = declared_service(host.gateway(), "db")
     assert known is not None
     assert (known.protocol, known.ports, known.is_own) == ("tcp", (5432,), True)
+
+
+def test_a_router_is_asked_once_for_several_services(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    """One that hangs is waited for once."""
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
+    router.items("/api/v1/services", service("shop", 80, "http"), service("text", 81, "tcp"))
+    router.asked.clear()
+    known = declared_services(host.gateway(), ["db", "shop", "text", "gone"])
+    assert {name: (one.ports, one.is_own) for name, one in known.items()} == {
+        "db": ((5432,), True),
+        "shop": ((80,), False),
+        "text": ((81,), False),
+    }
+    assert router.asked == ["/api/v1/services"]
 
 
 def test_waiting_ends_when_the_site_knows_of_the_target(
