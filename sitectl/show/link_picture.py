@@ -131,16 +131,13 @@ def _link_table(
     if not items and routers:
         return f"No links at this router, one of {routers} of this site. Each shows its own links."
     if not items:
-        none, step = "No links.", "Try:"
+        none, step = "No links.", "Try: sitectl token create FILE"
         if not is_told:
             none = "No links are dialed from here. Only the router knows those that others dial."
-            step = "For a new one:"
+            step = "For a new one: sitectl token create FILE"
         if not accepts:
             return f"{none} Make a token at the other site, and here: sitectl link create FILE"
-        return (
-            f"{none} {step} sitectl token create FILE, and at the other site: "
-            "sitectl link create FILE"
-        )
+        return f"{none} {step}, and at the other site: sitectl link create FILE"
     text = output.rows(
         ("LINK", "SITE", "DIRECTION", "COST", "STATE", "STREAMS", "RTT", "AGE", "ERROR"),
         [

@@ -12,9 +12,9 @@ from router.link.sessions.handshake import INTERIOR
 from router.link.streams.outbox import Outbox
 from router.model import limits
 from router.model.errors import RemoteProtocolError
-from router.model.ids import SiteId
+from router.model.ids import RouterId, SiteId
 from router.model.messages.adverts import LoadReport
-from router.model.messages.edges import ServiceRow, WishMessage
+from router.model.messages.edges import CandidateRow, ServiceRow, WishMessage
 from tests.releases import speaking
 from tests.unit.link.lanes import Pair
 from tests.unit.link.test_frames import open_frame
@@ -106,6 +106,11 @@ def row(conflicts: int) -> bytes:
     return msgspec.msgpack.encode(["table", 1, 0, 1, 1, True, 0, False, [], [told]])
 
 
+def served(chars: int) -> bytes:
+    told = CandidateRow("shop", 80, RouterId("5" * 16), 1, None, False, serves="x" * chars)
+    return msgspec.msgpack.encode(["table", 1, 0, 1, 1, True, 0, False, [], [], [told]])
+
+
 def owned(owners: int) -> bytes:
     site = SiteId("5" * 32)
     told = ServiceRow("shop", b"", site, True, (), (site,) * owners)
@@ -137,6 +142,7 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
         limits.EDGE_UNUSED_SITES_MAX,
     ),
     "EDGE_CONFLICTS_MAX": (row, limits.EDGE_CONFLICTS_MAX),
+    "PROTOCOL_CHARS_MAX": (served, limits.PROTOCOL_CHARS_MAX),
     "EDGE_DELETED_MAX": (deleted, limits.EDGE_DELETED_MAX),
     "EDGE_OWNERS_MAX": (owned, limits.EDGE_OWNERS_MAX),
     "DIGEST_BUCKETS_MAX": (
