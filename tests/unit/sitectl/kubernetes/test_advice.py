@@ -1,5 +1,6 @@
 """What a mistake in a namespace is answered with: a cause, and a command that works as printed."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -416,7 +417,7 @@ def test_check_leaves_objects_that_another_keeps_or_another_version_made_to_them
         (
             {
                 "name": "router",
-                "state": {"running": {"startedAt": stamp_now()}},
+                "state": {"running": {"startedAt": "NOW"}},
                 "ready": False,
                 "restartCount": 3,
                 "lastState": {"terminated": {"exitCode": 1}},
@@ -459,6 +460,7 @@ def test_check_leaves_objects_that_another_keeps_or_another_version_made_to_them
 def test_check_names_a_pod_of_an_update_that_does_not_get_ready_beside_one_that_serves(
     shop: NamespaceLine, cluster: FakeCluster, container: dict[str, Any], said: str, hint: str
 ) -> None:
+    container = json.loads(json.dumps(container).replace("NOW", stamp_now()))
     cluster.run_router()
     cluster.item("/api/v1/status", STATUS)
     cluster.items("/api/v1/links")
