@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 ROOT: Final = Path(__file__).resolve().parents[1]
 WAITING: Final = ("truth", "kubernetes", "browser", "hostile", "scenario")
 """Rooms of `tests` whose files start processes, those with the longest files first."""
-PER_PROCESSOR: Final = 2.5
+PER_PROCESSOR: Final = 3
 """Test processes: one that waits, for half of its time or more, leaves its processor to others."""
 MEMORY_BYTES: Final = 900 << 20
 """Of one test process, with its child processes, at most: a database and a browser among them."""
@@ -24,7 +24,7 @@ WAITING_SHARE: Final = 0.85
 
 def processes(processors: int, memory_bytes: int) -> int:
     """How many test processes a machine has of so many processors, with so much memory."""
-    return max(2, min(int(PER_PROCESSOR * processors), memory_bytes // MEMORY_BYTES))
+    return max(2, min(PER_PROCESSOR * processors, memory_bytes // MEMORY_BYTES))
 
 
 def is_waiting(path: str) -> bool:

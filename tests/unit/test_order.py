@@ -76,7 +76,7 @@ def test_only_tests_that_wait_for_nothing_in_common_leave_their_file(
 
 @pytest.mark.parametrize(
     ("processors", "gigabytes", "expected"),
-    [(1, 8, 2), (2, 8, 5), (2, 4, 4), (8, 32, 20), (4, 1, 2)],
+    [(1, 8, 3), (2, 8, 6), (2, 4, 4), (8, 32, 24), (4, 1, 2)],
 )
 def test_there_are_more_test_processes_than_processors_as_far_as_memory_goes(
     processors: int, gigabytes: int, expected: int
