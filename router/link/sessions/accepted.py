@@ -1,6 +1,6 @@
 """Links that neighbors dialed: from the doorway to their end, with the names they have here."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from router.link import control
 from router.link.fault import Fault
@@ -122,27 +122,26 @@ class AcceptedLinks:
 
     def _same_links(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
         """The links that are up with the dialer and the link name of ``session``."""
-        return [
-            known
-            for known in self.up
-            if known.neighbour is not None
-            and known.neighbour.router == neighbour.router
-            and known.link_name == session.link_name
-        ]
+        alike = self._of_link_name(session.link_name)
+        return [known for known, its in alike if its.router == neighbour.router]
 
     def _of_other_workers(self, session: LinkSession, neighbour: Neighbour) -> list[LinkSession]:
         """The same link, dialed by other workers of the router that dialed ``session``.
 
         Routers that are no workers of each other have number 0, so each has a separate link.
         """
+        worker = session.greeting.peer_worker
         return [
             known
-            for known in self.up
-            if known.neighbour is not None
-            and known.neighbour.site == neighbour.site
-            and known.link_name == session.link_name
-            and known.greeting.peer_worker != session.greeting.peer_worker
+            for known, its in self._of_link_name(session.link_name)
+            if its.site == neighbour.site and known.greeting.peer_worker != worker
         ]
+
+    def _of_link_name(self, name: str) -> Iterator[tuple[LinkSession, Neighbour]]:
+        """The links that are up and that their dialers call ``name``, with their neighbors."""
+        for known in self.up:
+            if known.neighbour is not None and known.link_name == name:
+                yield known, known.neighbour
 
     def _free_name(self, before: str, wanted: str, taken: Collection[str]) -> str:
         """``before`` if it is free, else ``wanted``, with a number if needed."""
