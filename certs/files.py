@@ -6,6 +6,7 @@ import fnmatch
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -287,12 +288,12 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
 
 
 @contextmanager
-def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
+def locked(path: Path, *, waits: bool = True, within_s: float = 0.0) -> Iterator[None]:
     """Hold the exclusive lock on the file ``path``, against threads and processes alike.
 
-    Waits for the holder, or, if ``waits`` is False, raises `BlockingIOError` at once. The kernel
-    frees the lock when the holder dies. `flock` rather than POSIX record locks: those do not
-    exclude threads of one process.
+    Waits for the holder, or, if ``waits`` is False, raises `BlockingIOError` after ``within_s``.
+    The kernel frees the lock when the holder dies. `flock` rather than POSIX record locks: those do
+    not exclude threads of one process.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     directory = open_directory(path.parent)
@@ -307,10 +308,25 @@ def locked(path: Path, *, waits: bool = True) -> Iterator[None]:
     finally:
         os.close(directory)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        if waits:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            lock_within(descriptor, within_s)
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_within(descriptor: int, within_s: float) -> None:
+    """Lock an open file alone. Raises `BlockingIOError` if it is still held after ``within_s``."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(limits.LOCK_RETRY_S)
 
 
 def sync_directory(path: Path) -> None:

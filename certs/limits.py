@@ -29,6 +29,7 @@ TERMS_PATTERNS_MAX = 64  # Per field; a certificate travels in every handshake.
 # Files.
 # A file is written within moments; older ones are left from a crash.
 TEMPORARY_KEPT_S = 10 * MINUTE_S
+LOCK_RETRY_S = 0.01  # Of a lock that another process may have for a moment.
 SECRET_FILE_BYTES_MAX = 256 * KIB
 REVOKED_FILE_BYTES_MAX = 4 * 1024 * KIB
 

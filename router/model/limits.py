@@ -810,7 +810,7 @@ HOST_CHARS_MAX = 253  # RFC 1123, 2.1; also for the name of a gateway.
 GATEWAY_ENTRIES_MAX = 1_024  # Bindings and forwards of one gateway's YAML: more than any host has.
 
 # process.
-SITE_LOCK_WAIT_S, SITE_LOCK_RETRY_S = 0.2, 0.01  # For a command that checks whether a router runs.
+SITE_LOCK_WAIT_S = 0.2  # For a command that checks whether a router runs.
 RUN_FOLDER_CHECK_S = 1.0  # How soon a removed `run` folder is made again; a check is one stat.
 STOOD_STILL_S = 2.0  # A longer suspension of the process is reported: after 3 s its links fail.
 

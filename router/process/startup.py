@@ -3,16 +3,15 @@ state."""
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import os
 import signal
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TextIO
 
 from certs.errors import CertError
+from certs.files import lock_within
 from router.admin.server import serving_health
 from router.model import limits
 from router.model.built_types import build_types
@@ -70,13 +69,15 @@ def site_lock(path: Path) -> Iterator[SiteLock]:
 def _locked(path: Path) -> tuple[TextIO, int | None]:
     """The lock file at ``path``, locked, and the process that died while it held the lock."""
     file = path.open("a+")
-    if not _is_free(file):
+    try:
+        lock_within(file.fileno(), limits.SITE_LOCK_WAIT_S)
+    except BlockingIOError:
         file.seek(0)
         holder = process_in(file.read(LOCK_TEXT_BYTES_MAX))
         file.close()
         raise RouterError(
             f"the router of this site runs already (process {holder}). Try: sitectl status"
-        )
+        ) from None
     file.seek(0)
     inode = os.fstat(file.fileno()).st_ino
     died = process_that_died(file.read(LOCK_TEXT_BYTES_MAX), inode)
@@ -85,23 +86,6 @@ def _locked(path: Path) -> tuple[TextIO, int | None]:
         os.ftruncate(file.fileno(), 0)
         os.write(file.fileno(), lock_text(os.getpid(), inode).encode())
     return file, died
-
-
-def _is_free(file: TextIO) -> bool:
-    """Whether ``file`` could be locked, and is now.
-
-    `sitectl` checks whether a router runs by taking the lock for a moment.
-    """
-    until = time.monotonic() + limits.SITE_LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(limits.SITE_LOCK_RETRY_S)
-        else:
-            return True
 
 
 def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:

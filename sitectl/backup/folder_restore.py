@@ -26,7 +26,7 @@ from certs.links.credentials import KEY_FILE as LINK_KEY
 from certs.links.proxies import PROXY_FILE
 from certs.links.register import DIRECTORY as ADMITTED
 from certs.links.revocation import REVOKED_FILE
-from router.model import limits
+from router.model.limits import SITE_LOCK_WAIT_S
 from sitectl.backup.content import Content, RouterState, as_replica, differences, revived
 from sitectl.backup.folder_backup import (
     ADMIN_CREDENTIAL,
@@ -241,7 +241,13 @@ def _put(staged: Path, site: DirectorySite) -> None:
     with contextlib.ExitStack() as stack:
         if site.directory.exists():
             files.make_directory(site.run, 0o700)
-            _hold_off_routers(stack, site)
+            try:
+                # A command that checks for a router has this lock for a moment.
+                lock = files.locked(site.run / "lock", waits=False, within_s=SITE_LOCK_WAIT_S)
+                stack.enter_context(lock)
+            except BlockingIOError:
+                _refuse_running(site)
+                raise
             runtime = text_of(site.directory / RUNTIME_FILE)
             if runtime:  # How it is run is of this host, not of the backup.
                 write_atomically(staged / RUNTIME_FILE, runtime)
@@ -249,18 +255,3 @@ def _put(staged: Path, site: DirectorySite) -> None:
         os.rename(staged, site.directory)
         files.sync_directory(state)
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _hold_off_routers(stack: contextlib.ExitStack, site: DirectorySite) -> None:
-    """Take the lock of routers. A command that checks for a router has it for a moment."""
-    until = time.monotonic() + limits.SITE_LOCK_WAIT_S
-    while True:
-        try:
-            stack.enter_context(files.locked(site.run / "lock", waits=False))
-        except BlockingIOError:
-            _refuse_running(site)
-            if time.monotonic() >= until:
-                raise
-            time.sleep(limits.SITE_LOCK_RETRY_S)
-        else:
-            return
