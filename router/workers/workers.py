@@ -237,7 +237,7 @@ class Workers:
     # Leading ---------------------------------------------------------------------------------
 
     async def _lead_on(self) -> None:
-        asked_at = figures_at = 0.0
+        asked_at = figures_at = ports_at = 0.0
         while True:
             self._lead_all()
             now = time.monotonic()
@@ -250,8 +250,9 @@ class Workers:
                 figures_at = now
                 self._ask_lately()
                 self._ask_events()
-                if self._gone_ports is not None:
-                    self._gone_ports.look(now)
+            if self._gone_ports is not None and now - ports_at >= limits.WORKER_PORTS_LOOK_S:
+                ports_at = now
+                self._gone_ports.look(now)
             await asyncio.sleep(limits.WORKER_LOOK_S)
 
     def _lead_all(self) -> None:

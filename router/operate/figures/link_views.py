@@ -50,19 +50,6 @@ def link_views(
     (Unix seconds); ``utc`` converts monotonic seconds.
     """
     routing = router.routing
-    held = routing.held
-    unused = {
-        **dict.fromkeys(router.site_problems.held_by_neighbours(), HELD_BACK),
-        **dict.fromkeys(router.site_problems.full_neighbours(), NO_ROOM_THERE),
-        **dict.fromkeys(routing.without_room, _NO_ROOM),
-    }
-
-    def with_error(line: LinkStatus) -> LinkStatus:
-        neighbour = RouterId(line.neighbour_router)
-        error = line.error or _flapping(held.get(neighbour), utc) or unused.get(neighbour, "")
-        return msgspec.structs.replace(line, error=error)
-
-    lines = [with_error(router.news.deleted.seen(one)) for one in router.links.status()]
     views = [
         LinkView(
             name=link.name,
@@ -91,7 +78,7 @@ def link_views(
             bytes_out_total=link.bytes_out,
             silent_since=None if link.silent_since is None else utc(link.silent_since),
         )
-        for link in joined(lines)
+        for link in joined(_with_errors(router, utc))
     ]
     for name, pending in router.wanted_links.pending.items():
         views.append(
@@ -112,6 +99,23 @@ def link_views(
             )
         )
     return sorted(marked(views), key=lambda view: (view.direction != "outgoing", view.name))
+
+
+def _with_errors(router: SiteRouter, utc: Callable[[float], str]) -> list[LinkStatus]:
+    """All links, each with why it is not used, if it is not."""
+    routing = router.routing
+    unused = {
+        **dict.fromkeys(router.site_problems.held_by_neighbours(), HELD_BACK),
+        **dict.fromkeys(router.site_problems.full_neighbours(), NO_ROOM_THERE),
+        **dict.fromkeys(routing.without_room, _NO_ROOM),
+    }
+    found = []
+    for line in map(router.news.deleted.seen, router.links.status()):
+        neighbour = RouterId(line.neighbour_router)
+        held = _flapping(routing.held.get(neighbour), utc)
+        error = line.error or held or unused.get(neighbour, "")
+        found.append(msgspec.structs.replace(line, error=error))
+    return found
 
 
 def marked(views: Sequence[LinkView]) -> list[LinkView]:
