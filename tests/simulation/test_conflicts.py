@@ -6,10 +6,10 @@ from typing import Literal
 import pytest
 
 from router.model.limits import LSA_MAX_AGE_S
-from router.model.specs import ServiceProtocol, ServiceSpec
+from router.model.specs import ServiceProtocol
 from router.node.name_ownership import problems_of
 from simulator.virtual import SimIdentity
-from tests.simulation.world import SERVICE, World
+from tests.simulation.world import SERVICE, SimSite, World
 
 
 def test_every_site_names_who_differs_and_whose_declaration_is_in_force() -> None:
@@ -50,7 +50,7 @@ def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
     a, b = world.sites.values()
     a.declare()
     world.run(1)
-    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
+    b.declare(protocol="tcp")
     b.serve(1, 10)
     a.link(b, cost=1)
     world.run(5)
@@ -72,18 +72,23 @@ def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
     assert "SW0309" in [problem.code for problem in a.router.problems()]
 
 
-def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_its_neighbor() -> (
-    None
-):
+def with_an_edge() -> tuple[World, SimSite, SimSite, SimSite]:
+    """a, which declares the service, b, and its edge e."""
     world = World(1, "a", "b", "e", edges=frozenset({"e"}))
     a, b, e = world.sites.values()
     a.link(b, cost=1)
     e.link(b, cost=1)
     a.declare()
+    return world, a, b, e
+
+
+def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_its_neighbor() -> (
+    None
+):
+    world, a, b, e = with_an_edge()
     e.serve(1, 10)
     world.run(5)
-    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
-    b.apply()
+    b.declare(protocol="tcp")
     world.run(5)
     (problem,) = [p for p in e.router.problems() if p.code == "SW0304"]
     assert problem.message == (
@@ -100,15 +105,10 @@ def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_
 
 
 def test_an_edge_that_declares_a_service_as_its_neighbor_does_knows_who_differs_from_both() -> None:
-    world = World(1, "a", "b", "e", edges=frozenset({"e"}))
-    a, b, e = world.sites.values()
-    a.link(b, cost=1)
-    e.link(b, cost=1)
-    a.declare()
+    world, _, b, e = with_an_edge()
     world.run(5)
     for site in (b, e):
-        site.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
-        site.apply()
+        site.declare(protocol="tcp")
     world.run(5)
     (problem,) = [p for p in e.router.problems() if p.code == "SW0304"]
     assert problem.message == (
@@ -127,8 +127,7 @@ def test_a_site_that_declares_a_service_as_its_owner_does_need_not_change_it(
     c.link(a, cost=1)
     a.declare()
     world.run(5)
-    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
-    b.apply()
+    b.declare(protocol="tcp")
     c.declare()
     world.run(5)
     (problem,) = [p for p in c.router.problems() if p.code == "SW0304"]
@@ -153,11 +152,9 @@ def test_an_edge_leaves_out_candidates_that_serve_another_protocol_than_counts_t
     for site in (a, b, c):
         site.serve(1, 10)
     world.run(5)
-    b.services["shop"] = ServiceSpec(protocol="tcp", ports=(SERVICE.port,))
-    b.apply()
+    b.declare(protocol="tcp")
     if own:
-        e.services["shop"] = ServiceSpec(protocol=own, ports=(SERVICE.port,))
-        e.apply()
+        e.declare(protocol=own)
     world.run(5)
     unused = {one.site_name: one.unused for one in e.router.routing.table.candidates[SERVICE]}
     if own == "http":
