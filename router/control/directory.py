@@ -20,13 +20,12 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from certs.errors import CertError
 from certs.files import read_whole
 from router.control.acceptance import Acceptance, SourcesReading, news
-from router.control.file_thread import FileThread, NoThread
 from router.documents import Wanted, in_force, read_bytes, unreadable
 from router.documents.in_force import InForce
 from router.model import limits
@@ -42,7 +41,13 @@ class ConfigDirectory:
     Errors name files relative to ``site_dir`` (``config/service-shop.yaml:3:5``).
     """
 
-    def __init__(self, site_dir: Path, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        site_dir: Path,
+        wall: Callable[[], float] = time.time,
+        thread: Executor | None = None,
+    ) -> None:
+        """``thread``: one, in which files are read while the router runs."""
         self._site_dir = site_dir
         self._wall = wall
         self._digests: dict[str, str] = {}
@@ -66,7 +71,7 @@ class ConfigDirectory:
         self._before, self._forgot = _stored(site_dir / in_force.FILE)
         self._poked = threading.Event()
         # A canceled `watch` lets its work there finish.
-        self._thread = FileThread()
+        self._thread = thread or ThreadPoolExecutor(1, "config")
 
     @property
     def in_force(self) -> Mapping[str, InForce]:
@@ -128,10 +133,7 @@ class ConfigDirectory:
 
     async def load_again(self) -> SourcesReading:
         """The current state, after a canceled `watch`."""
-        try:
-            return await self._thread.run(self.load)
-        except NoThread:
-            return self.load()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.load)
 
     def poke(self) -> None:
         """Check all files now, not at the next poll: after SIGHUP or a command."""
@@ -164,8 +166,9 @@ class ConfigDirectory:
                 return found
 
     async def changed(self, interval_s: float, ended: threading.Event) -> SourcesReading | None:
-        """As `next_change`, in a thread. NoThread."""
-        return await self._thread.run(partial(self.next_change, interval_s, ended))
+        """As `next_change`, in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self.next_change, interval_s, ended)
 
     def _contents(self) -> tuple[set[str], dict[str, bytes | OSError]]:
         """The names of all document files, and the content or read error of each that may have
@@ -252,11 +255,7 @@ async def watch(
     ended = threading.Event()
     try:
         while True:
-            try:
-                reading = await directory.changed(interval_s, ended)
-            except NoThread:
-                await asyncio.sleep(interval_s)
-                continue
+            reading = await directory.changed(interval_s, ended)
             if reading is not None:
                 changed(reading.wanted, list(reading.errors))
     finally:

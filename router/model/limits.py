@@ -44,6 +44,8 @@ KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 60, 10, 6
 KEEPALIVE_AFTER_S = 30.0  # Dialed connections that end sooner do not set it: four calls each.
 RESOLVE_TIMEOUT_S = 5.0
 RESOLVE_THREADS = 2
+NAME_THREADS = 2  # For names of peers, webhooks and API servers, which no data waits for.
+FILE_THREADS = 2  # For tokens, users, old events. An idle thread takes 17 KiB, and maps 68 MiB.
 RESOLVE_FRESH_S = 2.0  # An answer this young is reused without asking.
 # A dial waits this long for a newer answer, then uses the last good one: less than any connect_s.
 RESOLVE_STALE_AFTER_S = 0.02

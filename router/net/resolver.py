@@ -4,12 +4,10 @@ A name that was good once stays usable: a caller gets a new answer if one comes 
 last good one. A name that fails is queried again after a pause that doubles, not by every caller.
 """
 
-import contextlib
 import socket
 import threading
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 
 from router.model.limits import (
     ADDRESS_SHUNNED_S,
@@ -25,6 +23,7 @@ from router.model.limits import (
 from router.net.poller import Poller
 from router.net.ports import Timer
 from router.net.sockets import in_turn, is_numeric, unmapped_ipv4
+from router.net.threads import Threads
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -110,9 +109,8 @@ class Resolver:
         self._lookup = lookup
         self._known: dict[str, _Name] = {}
         self._asked: dict[str, list[Question]] = {}
-        self._work: SimpleQueue[str | None] = SimpleQueue()
         self._answers: deque[tuple[str, tuple[str, ...]]] = deque()
-        self._threads: list[threading.Thread] = []
+        self._threads = Threads(RESOLVE_THREADS, "resolver")
         self._lock = threading.Lock()  # Between a thread's wake-up and our closing.
         self._closed = False
 
@@ -142,8 +140,7 @@ class Resolver:
             waiting.append(question)
         else:
             self._asked[name] = [question]
-            self._work.put(name)
-        self._start_thread()
+            self._threads.submit(self._look_up, name)
         return question
 
     def answer_all(self) -> None:
@@ -187,8 +184,7 @@ class Resolver:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-        for _ in self._threads:
-            self._work.put(None)
+        self._threads.shutdown()
 
     def _name(self, name: str) -> _Name:
         known = self._known.pop(name, None) or _Name()
@@ -208,20 +204,9 @@ class Resolver:
             known.failed(now)
         question.answer(known.next_addresses(now))
 
-    def _start_thread(self) -> None:
-        if len(self._threads) < min(RESOLVE_THREADS, len(self._asked)):
-            # A daemon: a thread that hangs in a look-up must not keep the process from ending.
-            thread = threading.Thread(target=self._run, name="resolver", daemon=True)
-            # No process may be left for it; the next question tries again.
-            with contextlib.suppress(RuntimeError):
-                thread.start()
-                self._threads.append(thread)
-
-    def _run(self) -> None:
-        while (name := self._work.get()) is not None:
-            answer = self._lookup(name)
-            with self._lock:
-                if self._closed:
-                    return
+    def _look_up(self, name: str) -> None:
+        answer = self._lookup(name)
+        with self._lock:
+            if not self._closed:
                 self._answers.append((name, answer))
                 self._poller.wake()

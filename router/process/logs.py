@@ -19,6 +19,7 @@ import msgspec
 
 from router.model import limits
 from router.net.ports import Timers
+from router.net.threads import call_start
 
 log = logging.getLogger("router.process")
 
@@ -168,9 +169,9 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
     root = logging.getLogger()
     entrance = _Entrance(lines)
     before = root.level
+    call_start(listener.start, "the log")
     root.addHandler(entrance)
     root.setLevel(level.upper())
-    listener.start()
     try:
         yield Logs(file)
     finally:

@@ -14,6 +14,7 @@ from router.model.errors import ConfigError
 from router.model.events import Event
 from router.model.messages.exports import Exports
 from router.model.specs import Document, ServiceSpec
+from router.net.threads import Threads
 from router.operate.bursts.burst_places import DirectoryPlace
 from router.operate.bursts.burst_runs import BurstPlace
 from router.operate.record.audit_log import owner_of
@@ -28,7 +29,7 @@ class DirectoryStore:
     def __init__(self, site_dir: Path, *, ephemeral: bool = False) -> None:
         """``ephemeral``: the site ends with this process."""
         self._ephemeral = ephemeral
-        self._directory = ConfigDirectory(site_dir)
+        self._directory = ConfigDirectory(site_dir, thread=Threads(1, "config"))
         self.author = owner_of(site_dir)
         self.primary_secrets = None
         self.owners = None

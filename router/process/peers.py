@@ -97,8 +97,8 @@ async def _resolved(loop: asyncio.AbstractEventLoop, name: str) -> tuple[str, ..
     try:
         async with asyncio.timeout(limits.PEERS_ANSWER_S):
             infos = await loop.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError, UnicodeError, RuntimeError):
-        return ()  # RuntimeError: no thread can be started for it.
+    except (OSError, TimeoutError, UnicodeError):
+        return ()
     return tuple(sorted({str(info[4][0]) for info in infos}))
 
 

@@ -17,6 +17,7 @@ from router.model import limits
 from router.model.built_types import build_types
 from router.model.errors import RouterError
 from router.model.lock_text import LOCK_TEXT_BYTES_MAX, lock_text, process_in, process_that_died
+from router.process.event_loop import RouterLoop
 from router.process.opened_store import opened
 from router.process.stores import Namespace, Store
 
@@ -90,16 +91,10 @@ def _locked(path: Path) -> tuple[TextIO, int | None]:
 
 def run_loop(serving: Callable[[], Coroutine[None, None, int]]) -> int:
     """Run ``serving`` in the event loop of this process; the whole router runs in it."""
-    try:
-        import uvloop
-    except ImportError:  # Not built for this machine; asyncio passes the same tests.
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
     build_types()
     gc.freeze()  # Modules and classes stay: no collection needs to inspect them.
     gc.set_threshold(limits.GC_AFTER_OBJECTS)
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=RouterLoop) as runner:
         return runner.run(serving())
 
 

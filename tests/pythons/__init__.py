@@ -22,7 +22,7 @@ SAME_MINOR = (
         f"{UNIT}/net/test_{name}.py"
         for name in (
             *("conformance", "conformance_tls", "epoll", "proxies", "resolver", "simulated"),
-            *("splicing", "tls"),
+            *("splicing", "threads", "tls"),
         )
     ),
     # One scenario of each kind. Each file starts its own sites, which takes most of its time.
@@ -60,7 +60,8 @@ CHOSEN = (
                 "trust/test_certificate_issuer",
                 "trust/test_certificate_renewal",
             ),
-            *("process/test_memory", "node/test_time_text", "workers/test_workers"),
+            *("process/test_event_loop", "process/test_memory"),
+            *("node/test_time_text", "workers/test_workers"),
             *("operate/test_event_file", "operate/test_simulation_process", "operate/test_sinks"),
             *("operate/test_opentelemetry_spans", "operate/test_views"),
             *("process/test_logs", "process/test_process", "process/test_state"),

@@ -18,6 +18,7 @@ import msgspec
 
 from router.model import limits
 from router.model.token_bucket import TokenBucket
+from router.net.threads import start_thread
 from router.operate.record.sinks import Sink
 from router.service.observers import Finished, RequestTiming
 
@@ -81,8 +82,7 @@ class AccessLog:
         self._written = 0
         self._overrun = 0  # Dropped by the data thread, the only one to count here.
         self._unkept = 0  # Dropped by the writing thread.
-        self._thread = threading.Thread(target=self._run, name="access-log", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, "access-log")
 
     @property
     def lines_written(self) -> int:

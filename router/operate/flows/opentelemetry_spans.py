@@ -7,7 +7,7 @@ collector costs spans, never requests.
 
 import os
 import re
-import threading
+from concurrent import futures
 
 import msgspec
 from opentelemetry.context import Context
@@ -22,6 +22,7 @@ from opentelemetry.util.types import AttributeValue
 from router.model import limits
 from router.model.addresses import split
 from router.model.requests import Request
+from router.net.threads import Threads
 from router.service.observers import Finished
 
 _PARENT = re.compile(rb"\r\n(?i:traceparent):[ \t]*([^\r]*)")
@@ -43,6 +44,7 @@ class SpillwayTracer:
         if not _is_service_named():
             named["service.name"] = _SERVICE_NAME
         self._site = site
+        self._closer = Threads(1, "tracing")
         self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         if processor is None:
             processor = BatchSpanProcessor(OTLPSpanExporter())
@@ -80,10 +82,9 @@ class SpillwayTracer:
 
     def close(self, *, wait: bool) -> None:
         """Send waiting spans, for at most `limits.TRACING_CLOSE_S`, or in the background."""
-        closing = threading.Thread(target=self._provider.shutdown, name="tracing", daemon=True)
-        closing.start()
+        closing = self._closer.submit(self._provider.shutdown)
         if wait:
-            closing.join(limits.TRACING_CLOSE_S)
+            futures.wait([closing], limits.TRACING_CLOSE_S)
 
 
 class RequestSpan:

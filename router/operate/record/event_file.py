@@ -3,7 +3,6 @@
 import contextlib
 import os
 import queue
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from router.model import limits
 from router.model.events import Event
+from router.net.threads import start_thread
 from router.operate.record.sinks import RotatedFile, Sink
 
 EVENTS_LOG_FILE = "events.log"
@@ -37,8 +37,7 @@ class EventFile:
         self._sink, self._tell_lost = sink, tell_lost
         self._lines: queue.Queue[object] = queue.Queue(limits.EVENTS_LOG_QUEUE_MAX)
         self._loses = False
-        self._thread = threading.Thread(target=self._run, name="events-log", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, "events-log")
 
     def add(self, number: int, event: Event) -> None:
         """Queue the event for writing. Never blocks."""

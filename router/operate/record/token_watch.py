@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from certs import certificates, clocks
@@ -60,19 +60,12 @@ class TokenWatch:
             if self._directory is None:
                 self._take(self._granted())
             elif (stamp := _stamp_of(self._directory)) != self._stamp:
-                self._take(await self._reading())
+                self._take(await asyncio.to_thread(self._granted))
                 self._stamp = stamp
             else:
                 self._take(list((self._grants or {}).values()))
         except (CertError, OSError) as error:
             log.debug("tokens could not be read: %s", error)
-
-    def _reading(self) -> Awaitable[Sequence[Grant]]:
-        """The grants, read in a thread. OSError if none can be started now."""
-        try:
-            return asyncio.get_running_loop().run_in_executor(None, self._granted)
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
 
     def judged(self, name: str) -> None:
         """A claim of token ``name`` was accepted or refused and is about to be reported: first

@@ -2,7 +2,6 @@ import asyncio
 import os
 
 import aiohttp
-import pytest
 from aiohttp import web
 
 from router.admin.client_identity import asker, user
@@ -28,22 +27,6 @@ def test_over_a_unix_socket_it_is_the_user_at_the_other_end() -> None:
 
     assert asyncio.run(ask()) == user(os.getuid())
     assert f"uid {os.getuid()}" in user(os.getuid())
-
-
-def test_where_no_thread_can_be_started_it_is_the_number_of_the_user(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A container may have no process left for one; a command must work there."""
-
-    async def refuse(*_: object) -> str:
-        raise RuntimeError("can't start new thread")
-
-    async def ask() -> str:
-        async with asked(who()) as client:
-            return await (await client.get("/")).text()
-
-    monkeypatch.setattr(asyncio, "to_thread", refuse)
-    assert asyncio.run(ask()) == f"uid {os.getuid()}"
 
 
 def test_over_tcp_it_is_the_credential_and_from_where() -> None:

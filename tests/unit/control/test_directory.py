@@ -329,29 +329,6 @@ def no_thread(*_: object) -> None:
     raise RuntimeError("can't start new thread")
 
 
-def test_a_directory_for_which_no_thread_can_be_started_is_watched_later(
-    site_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A container may have no process left for one; the router must not end by that."""
-    refused = 0
-
-    def start(thread: threading.Thread) -> None:
-        nonlocal refused
-        refused += 1
-        if refused < 3:
-            no_thread()
-        started(thread)
-
-    started = threading.Thread.start
-    monkeypatch.setattr(threading.Thread, "start", start)
-
-    def act(directory: ConfigDirectory) -> None:
-        put(site_dir, "a.yaml", service("a", 1))
-
-    assert list(watched(site_dir, act, 0.01).services) == ["a"]
-    assert refused == 3
-
-
 def test_a_watched_directory_needs_no_other_thread(
     site_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,16 +354,6 @@ def test_a_watched_directory_needs_no_other_thread(
         assert list((await directory.load_again()).wanted.services) == ["a", "b", "c"]
 
     asyncio.run(story())
-
-
-def test_the_last_state_is_read_where_no_thread_can_be_started(
-    site_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    directory = ConfigDirectory(site_dir)
-    directory.load()
-    put(site_dir, "a.yaml", service("a", 1))
-    monkeypatch.setattr(threading.Thread, "start", no_thread)
-    assert list(asyncio.run(directory.load_again()).wanted.services) == ["a"]
 
 
 def test_a_poke_counts_once(site_dir: Path) -> None:

@@ -84,23 +84,6 @@ def test_new_connections_are_spread_over_the_addresses_of_a_name(names: Names) -
     names.network.close()
 
 
-def test_a_name_is_resolved_once_a_thread_can_be_started_for_it(
-    names: Names, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A container may have no process left for one (RuntimeError: can't start new thread)."""
-    names.answer = ("127.0.0.2",)
-    names.listen(*names.answer)
-
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(threading.Thread, "start", refuse)
-        assert isinstance(names.dial(timeout_s=0.1), DialFailure)
-    assert names.host_dialed() == "127.0.0.2"
-    names.network.close()
-
-
 @pytest.mark.parametrize(
     "hidden", ["169.254.169.254", "fe80::1", "::ffff:169.254.1.1", "fd00:ec2::254"]
 )

@@ -1,7 +1,6 @@
 import asyncio
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -83,25 +82,6 @@ class Watched:
     def told(self) -> list[str]:
         codes, self.written = [event.code for event in self.written], []
         return codes
-
-
-def test_tokens_for_which_no_thread_can_be_started_are_read_by_the_next_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A container may have no process left for one; the router must not end by that."""
-
-    watched = Watched(directory=tmp_path)
-    watched.grants = [grant("a")]
-    (tmp_path / "a").mkdir()
-    os.utime(tmp_path, ns=(1, 1))
-    with monkeypatch.context() as patched:
-        patched.setattr(ThreadPoolExecutor, "submit", refuse)
-        assert watched.look() == []
-    assert watched.look() == ["token-made"]
-
-
-def refuse(*_: object) -> None:
-    raise RuntimeError("can't start new thread")
 
 
 def test_tokens_of_before_the_start_are_no_news() -> None:

@@ -100,24 +100,3 @@ def test_peers_that_change_while_names_are_resolved_are_resolved_next(
 
     run(story())
     assert asked == [(0.0, "one.example"), (1.0, "two.example")]
-
-
-def test_a_name_for_which_no_thread_can_be_started_is_resolved_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A container may have no process left for one; the router must not end by that."""
-    asked: list[str] = []
-
-    async def refuse(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
-        asked.append(name)
-        raise RuntimeError("can't start new thread")
-
-    async def story() -> None:
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", refuse)
-        peers = Peers(lambda: None)
-        peers.found(Wanted(name="west", site=site("one.example:1")))
-        async with running(peers):
-            await asyncio.sleep(limits.PEERS_RESOLVE_S * 1.5)
-
-    run(story())
-    assert asked == ["one.example"] * 2
