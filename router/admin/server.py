@@ -3,7 +3,9 @@ port."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
+from errno import EAFNOSUPPORT
 from pathlib import Path
 
 from aiohttp import web
@@ -44,19 +46,21 @@ async def serving(
         api = AdminApi(view, events, parts=parts, commanded=commanded, failed=failed)
         owners = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX, trusts_all=True)
         admit = await stack.enter_async_context(answering(api.application(), owners))
-        socket = AdminSocket(admit, socket_path)
-        await socket.open()
-        stack.callback(socket.close)
+        admin_socket = AdminSocket(admit, socket_path)
+        await admin_socket.open()
+        stack.callback(admin_socket.close)
         if tcp is not None:
             guarded = AdminApi(view, events, credential, parts, commanded, failed).application()
             callers = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(guarded, callers))
-            stack.callback((await bind_tcp(door, tcp)).close)
+            for server in await bind_tcp(door, tcp):
+                stack.callback(server.close)
         if probes is not None:
             anyone = ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(api.probes(), anyone))
-            stack.callback((await bind_tcp(door, probes)).close)
-        yield socket
+            for server in await bind_tcp(door, probes):
+                stack.callback(server.close)
+        yield admin_socket
 
 
 @contextlib.asynccontextmanager
@@ -76,15 +80,35 @@ async def serving_health(ready: Callable[[], bool], place: tuple[str, int]) -> A
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     async with answering(app, ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)) as door:
-        listener = await bind_tcp(door, place)
+        servers = await bind_tcp(door, place)
         try:
             yield
         finally:
-            listener.close()
+            for server in servers:
+                server.close()
 
 
 async def bind_tcp(
     admit: Callable[[], asyncio.BaseProtocol], place: tuple[str, int]
-) -> asyncio.Server:
+) -> list[asyncio.Server]:
+    """A server at each address of ``place``. Raises OSError.
+
+    uvloop would start threads to look up even an address, and abort the process if it could not.
+    """
     host, port = place
-    return await asyncio.get_running_loop().create_server(admit, host or None, port)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    with contextlib.ExitStack() as bound:
+        servers = []
+        for family, address in dict.fromkeys((one[0], one[4]) for one in found):
+            try:
+                listener = bound.enter_context(socket.create_server(address, family=family))
+            except OSError as error:
+                if error.errno == EAFNOSUPPORT:  # A kernel without IPv6.
+                    continue
+                raise
+            servers.append(await loop.create_server(admit, sock=listener))
+        bound.pop_all()
+    return servers

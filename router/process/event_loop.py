@@ -43,6 +43,10 @@ class RouterLoop(_Loop):
         look_up = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
         return await self.run_in_executor(self._names, look_up)
 
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        """As `socket.getnameinfo`."""
+        return await self.run_in_executor(self._names, socket.getnameinfo, sockaddr, flags)
+
     async def shutdown_default_executor(
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - asyncio's signature.

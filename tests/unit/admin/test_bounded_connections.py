@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
+import socket
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
@@ -262,7 +264,7 @@ def test_on_the_door_for_probes_a_crowd_from_one_address_gives_way() -> None:
             asyncio.timeout(20),
             answering(Handlers().application(), ConnectionSlots(4)) as admit,
         ):
-            listener = await bind_tcp(admit, (place, 0))
+            (listener,) = await bind_tcp(admit, (place, 0))
             port = listener.sockets[0].getsockname()[1]
 
             async def connect(source: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -277,6 +279,25 @@ def test_on_the_door_for_probes_a_crowd_from_one_address_gives_way() -> None:
             for _, writer in (*crowd, (reader, kubelet)):
                 writer.close()
             listener.close()
+
+    asyncio.run(story())
+
+
+def test_where_the_kernel_has_no_ipv6_all_addresses_are_those_of_ipv4(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    created = socket.create_server
+
+    def create(address: Any, *, family: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return created(address, family=family)
+
+    async def story() -> None:
+        monkeypatch.setattr(socket, "create_server", create)
+        (server,) = await bind_tcp(asyncio.Protocol, ("", 0))
+        assert server.sockets[0].family == socket.AF_INET
+        server.close()
 
     asyncio.run(story())
 

@@ -32,7 +32,7 @@ def test_over_a_unix_socket_it_is_the_user_at_the_other_end() -> None:
 def test_over_tcp_it_is_the_credential_and_from_where() -> None:
     async def ask() -> str:
         async with answering(who(), ConnectionSlots(1)) as admit:
-            listener = await bind_tcp(admit, ("127.0.0.1", 0))
+            (listener,) = await bind_tcp(admit, ("127.0.0.1", 0))
             host, port = listener.sockets[0].getsockname()
             async with aiohttp.ClientSession() as client:
                 said = await (await client.get(f"http://{host}:{port}/")).text()

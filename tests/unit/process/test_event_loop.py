@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from router.admin.server import bind_tcp
 from router.model import limits
 from router.process import event_loop
 
@@ -102,3 +105,22 @@ with asyncio.Runner(loop_factory=RouterLoop) as runner:
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "given up\n" * 2, "")
+
+
+def test_neither_addresses_nor_servers_start_other_threads(run: Run) -> None:
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        before = len(os.listdir("/proc/self/task"))
+        host, _ = await loop.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST)
+        assert host == "127.0.0.1"
+        for place in (("127.0.0.1", 0), ("localhost", 0), ("", 0)):
+            servers = await bind_tcp(asyncio.Protocol, place)
+            for server in servers:
+                address = server.sockets[0].getsockname()
+                _, writer = await asyncio.open_connection(*address[:2])
+                writer.close()
+                server.close()
+            assert servers
+        assert len(os.listdir("/proc/self/task")) == before
+
+    run(story())
