@@ -12,7 +12,7 @@ from router.model.events import Refusals, Spill
 from router.model.ids import SiteId
 from router.model.messages.adverts import RateLoad
 from router.model.specs import ServiceSpec
-from router.operate.record.episode_news import (
+from router.operate.record.episode_sentences import (
     begun_sentence,
     ended_sentence,
     full_elsewhere,
