@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from math import inf
+from typing import Protocol
 
 from router.balance.deciding.candidates import SENDS_AWAY, Candidate
 from router.balance.sites.path_turns import PathTurns
@@ -12,6 +13,15 @@ from router.model import limits
 from router.model.ids import SiteId
 from router.model.messages.adverts import LoadReport, RateLoad, RemoteCandidate
 from router.model.paths import Path
+
+
+class Whole(Protocol):
+    """A site of several routers, for one of them. ``stale``: as of a `Candidate`."""
+
+    stale: bool
+
+    def most_of_all(self, most: int) -> int:
+        """What clients of this site may hold at all its routers, ``most`` at one of them."""
 
 
 class RemoteSite(Candidate):
@@ -67,7 +77,7 @@ class RemoteSite(Candidate):
         self.served = RecentConcurrency()
         self.answers = 0
         """Answers to http requests that began, counted in place (hot)."""
-        self.whole: Candidate | None = None
+        self.whole: Whole | None = None
         """The whole site, if it has several routers: marked stale whenever this one
         becomes stale.
         """
@@ -153,9 +163,8 @@ class RemoteSite(Candidate):
 
     def _refresh_share(self, most: int) -> None:
         """Our own streams alone show whether we hold all that we may; the site enforces it."""
-        whole = self.whole
-        if whole is not None and whole.most_for_one is not None:
-            most = whole.most_for_one  # Streams are counted by site.
+        if self.whole is not None:
+            most = self.whole.most_of_all(most)  # Streams are counted by site.
         left = max(0, most - self._under_way.get(self.site, 0))
         if left != self.share_left:
             self.share_left = left
@@ -336,7 +345,7 @@ class RemoteSite(Candidate):
         """As in `Decision`: its router, where its site has several."""
         return self.site if self.whole is None else self.router
 
-    def belong_to(self, whole: Candidate | None) -> None:
+    def belong_to(self, whole: Whole | None) -> None:
         """Set ``whole``, the sum of the several routers of its site; None: it is alone."""
         self.whole = whole
 

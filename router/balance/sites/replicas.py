@@ -138,6 +138,13 @@ class RoutersOfSite(Candidate):
         stated = [most for most in each if most is not None]
         self.most_running = sum(stated) if len(stated) == len(each) else None
 
+    def most_of_all(self, most: int) -> int:
+        """What clients of this site may hold at all of them, those left out too; ``most`` if one
+        says nothing of it."""
+        usable = [one for one in self.members if isinstance(one, RemoteSite) and one.is_usable]
+        shares = [one.most_for_one for one in usable if one.most_for_one is not None]
+        return sum(shares) if shares and len(shares) == len(usable) else most
+
     def is_out(self, excluded: frozenset[str]) -> bool:
         """All are left out; else the figures are those of the remaining ones."""
         if self.site in excluded:

@@ -434,3 +434,14 @@ def test_what_changes_of_a_site_between_two_sheddable_requests_is_known_of_all_i
     here.balancer.select(1.0, asked=sheddable)  # It judges the routers first, one by one.
     (other,) = [one for one in here.balancer.outlook(1.0).candidates if one.site == OTHER]
     assert (other.verdict, other.reason) == (verdict, reason)
+
+
+def test_the_share_at_a_site_is_of_all_its_routers_also_after_one_was_left_out() -> None:
+    """One router refused the request before: the next one may take what the share leaves there."""
+    here = Here(None, PolicySpec("balanced"))
+    last = msgspec.structs.replace(candidate("9", THIRD), path_cost=8)
+    both = [candidate(router, most_for_one=1) for router in ("7", "8")]
+    here.balancer.set_remotes([*both, last])
+    assert here.take() == "7"
+    here.balancer.select(0.0, frozenset({"7"}))
+    assert [here.take(), here.take()] == ["8", THIRD]
