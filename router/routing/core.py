@@ -285,7 +285,7 @@ class RoutingCore:
         if gives_way is not None:
             self._neighbours.wait(gives_way)
         if not self._neighbours.came(one):
-            return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
+            return self.show_neighbors(router)
         self._flooding.remove(router)  # It may have restarted: its acks are forgotten.
         is_reached = Node(router, one.site) in self._routes.paths
         damping = self._neighbours.damping
@@ -299,7 +299,7 @@ class RoutingCore:
             self._own.originate(now)  # Without neighbors nothing was sent; the sync carries it.
         if gives_way is not None:
             events += self._lost(gives_way, now)
-            events += self._flooding.answer(gives_way, LsaKey(0, self._lsdb.own))
+            events += self.show_neighbors(gives_way)
         events += self._tell(self._own.due(now), now)
         edge, holder = self._neighbours.edge(router), self._neighbours.holder(router)
         if one.compares and edge is None:
@@ -307,6 +307,11 @@ class RoutingCore:
         else:
             events += self._flooding.add(router, now, holder, edge)
         return events
+
+    def show_neighbors(self, router: RouterId) -> list[RoutingEvent]:
+        """Send our own part 0 once to a router that is linked and no neighbor: it names those that
+        are, so what ``router`` holds from before is no way to this one."""
+        return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
         """Set the neighbor's new terms, from another link; other sites learn them at once."""

@@ -456,3 +456,23 @@ def test_a_router_that_starts_again_loses_no_request_on_the_way_over_another_sit
     assert any("mid brought a stream to shop in the name" in one for one in world.journal)
     connected = [one for one in answers if one.error != "refused"]  # It listens.
     assert {one.status for one in connected} == {200}
+
+
+def test_a_former_neighbor_that_is_apart_does_not_count_an_edge_as_its_own() -> None:
+    """It holds the edge's former LSA, and no newer one reaches it through the other sites."""
+    world, edge, a, b = line(1)
+    edge.serve(1, capacity=5)
+    a.declare()
+    world.run(2)
+    edge.link(b, cost=2)
+    world.run(5)
+    assert attached_to(edge) == ["a"]
+    world.internet.cut(a.ip, b.ip)
+    world.internet.freeze(a.ip)
+    world.run(10)
+    assert attached_to(edge) == ["b"]
+    world.internet.thaw(a.ip)
+    world.run(10)
+    assert "up" in {link.state for link in a.router.links.status()}, "the edge's second link"
+    assert costs(a)["edge"] is None
+    assert costs(b)["edge"] == 2

@@ -163,6 +163,9 @@ class EdgeRouting:
     ) -> list[RoutingEvent]:
         """A neighbor is up: attach to the first one, and keep others as standbys. Never an edge.
 
+        A standby is shown that: it may hold an LSA of this edge from when it was attached to it,
+        and no newer one reaches it if it is apart from the neighbor.
+
         An edge lets no site in, so ``terms`` and ``token`` do not matter. It has no database for
         ``compares``, and receives no LSA with a ``name``.
         """
@@ -172,7 +175,7 @@ class EdgeRouting:
         self._stopping.discard(router)
         if self._way is None or self._way.router == router:
             return self._attach(self._neighbours[router], now)
-        return self._leave_stopping(now)
+        return [*self._core.show_neighbors(router), *self._leave_stopping(now)]
 
     def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
         """Take over a new link cost. The edge stays attached to its neighbor."""

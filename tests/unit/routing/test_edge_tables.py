@@ -15,7 +15,7 @@ from router.model.messages.edges import WishMessage as Wish
 from router.model.rights.grants import OFFER, ServiceGrant
 from router.model.rights.sharing import ALL, Party, Sharing, SharingRules, Terms
 from router.model.specs import ServiceSpec
-from router.routing.adverts.lsa import Bar, LsaFault, decode_lsa
+from router.routing.adverts.lsa import Bar, LsaFault, Topology, decode_lsa
 from router.routing.core import RoutingCore
 from router.routing.declared import Claim
 from router.routing.edges import edge as edges
@@ -399,6 +399,16 @@ def test_only_the_neighbour_that_it_is_attached_to_tells_an_edge_its_table() -> 
     told = message(sites=(site_row(FAR),), services=(service_row(),))
     assert edge.receive_edge(FAR.router, told, 1.0) == []
     assert edge.table.declarations == {}
+
+
+def test_who_stands_by_is_shown_that_it_does() -> None:
+    """It may hold an older LSA, by which this edge is attached to it."""
+    edge = attached("shop")
+    (event,) = edge.adjacency_up(FAR.router, FAR.site, 1, 0.5)
+    assert isinstance(event, SendLsa) and event.to == FAR.router
+    said = decode_lsa(event.signed)
+    assert not isinstance(said, LsaFault) and isinstance(said.lsa.body, Topology)
+    assert [one.router for one in said.lsa.body.adjacencies] == [NEAR.router]
 
 
 def test_lsas_of_others_are_nothing_that_an_edge_is_told() -> None:
