@@ -111,6 +111,7 @@ class RemoteSite(Candidate):
         self.barred = advert.unused  # No new request goes there, as to one that drains.
         self.draining = advert.draining or bool(self.barred)
         self._turn_stale()
+        had = self.stated_capacity
         # Changed values are newer than any report. For unchanged ones, a later report may know
         # better.
         if advert.targets_ready != self._advert_targets:
@@ -121,6 +122,8 @@ class RemoteSite(Candidate):
         if advert.capacity != self._advert_capacity:
             self._advert_capacity = self.stated_capacity = self.capacity = advert.capacity
         self._bound_running()
+        if self.stated_capacity != had:
+            self.most_running = None  # What runs above the new slots comes with the next report.
 
     def bar(self, reason: str) -> None:
         """Send nothing new there until the next `update`."""

@@ -146,3 +146,15 @@ def test_connections_are_not_moved_beyond_the_share() -> None:
     for site in placed:
         balancer.opened(site)
     assert balancer.placement(0.0, placed) == NOTHING_TO_MOVE
+
+
+def test_what_runs_at_a_site_that_has_fewer_slots_now_is_shown_until_it_reports_again() -> None:
+    balancer = balancer_of(ledger_of(), remote("a"))
+    balancer.report_load(SiteId("a"), 6, 1, 10, 0.0)
+    balancer.set_remotes([remote("a", capacity=2)])
+    assert report_of(balancer).in_flight == 6
+    balancer.report_load(SiteId("a"), 2, 1, 2, 1.0, beyond=4)
+    assert report_of(balancer).in_flight == 6
+    for _ in range(3):
+        balancer.opened(SiteId("a"))
+    assert report_of(balancer).in_flight == 6, "those on their way wait there"
