@@ -148,7 +148,7 @@ def _overflow(
         rate_of = f"the rate of {own_name}, {rate_text(rate.per_s)}"
         if local.verdict == "full":
             return f"{rate_of}, is used up"
-        if "rate" in reasons:
+        if _most_frequent(reasons) == "rate":
             return f"{rate_of}, was used up in the last seconds"
         if slots is None:  # The site had slots when they spilled.
             return f"{own_name} had no room when they left"

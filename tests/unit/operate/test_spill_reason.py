@@ -159,6 +159,15 @@ def test_a_rate_that_is_stated_now_is_not_said_to_have_been_used_up_before() -> 
     )
 
 
+def test_a_rate_is_not_named_where_most_left_for_want_of_slots() -> None:
+    rate = RateLoad(5.0, permits=4)
+    change = msgspec.structs.replace(lately({"full": 14, "rate": 6}), overflow={FAR: 20})
+    assert sentence(change, here(rate=rate), in_flight_mean=4.0) == (
+        "4 of 10 slots of near are busy on average, and none was free when they left: "
+        "2.0/s go to far"
+    )
+
+
 def test_a_drain_that_is_over_is_no_reason_while_targets_are_checked_again() -> None:
     unready = here(targets_ready=0, verdict="no-target")
     assert sentence(lately({"drained": 20}), unready) == (
