@@ -6,7 +6,7 @@ tests.
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -152,6 +152,10 @@ class _TargetConnection:
             self._working = 0
 
 
+LEFT: Final = "left"
+"""The error of a request whose client gave up."""
+
+
 class Answer:
     """What became of one request: the site that served it, or the status, or how it was lost."""
 
@@ -165,6 +169,12 @@ class Answer:
         self.error = ""
         self.leave: Callable[[], None] = _is_not_there
         """Its client resets its connection."""
+
+    def give_up(self, now: float) -> None:
+        """Its client leaves without an answer, if it is connected."""
+        if self.leave is not _is_not_there:
+            self.leave()
+            self.error, self.ended = LEFT, now
 
     @property
     def target(self) -> str:

@@ -15,6 +15,7 @@ POLICIES: Final = (
     *(PolicySpec(name) for name in ("fill", "balanced", "spread", "failover")),
     PolicySpec("fill", spill_at=0.5),
     PolicySpec("split", {"b": 1, "c": 2}),
+    *(PolicySpec("fill", isolation=how) for how in ("nearest", "strict")),
 )
 CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", "auto", None)
 STILL_S: Final = (1.0, 2.0, 5.0, 10.0)
@@ -76,6 +77,13 @@ class Actor:
     def cap(self, site: SimSite) -> None:
         site.cap(self._chance.choice((2, "5/s")))
 
+    def lend_less(self, site: SimSite) -> None:
+        reserved, most = self._chance.choice(((0.5, 1.0), (0.0, 0.3)))
+        site.policies["shop"] = SitePolicySpec(
+            service="shop", reserve_for_own=reserved, max_share=most
+        )
+        site.apply()
+
     def keep_for_itself(self, site: SimSite) -> None:
         site.policies["shop"] = SitePolicySpec(service="shop", export_to=())
         site.apply()
@@ -130,6 +138,17 @@ class Actor:
             self._owner.declare(protocol=self._truth.protocol, queue=5, queue_wait_s=1.0)
         return self._owner.name
 
+    def declare_it_too(self, site: SimSite) -> None:
+        """Another site does, later and otherwise: by mistake."""
+        if site.name != self._owner.name and not site.services:
+            site.declared_at_s = {"shop": self._truth.now}
+            site.declare("balanced", protocol=self._truth.protocol, queue=50, queue_wait_s=2.0)
+
+    def give_up_that(self, site: SimSite) -> None:
+        if site.name != self._owner.name and site.services:
+            site.services.clear()
+            site.apply()
+
     def unlink(self, site: SimSite) -> str:
         if not site.links:
             return "none"
@@ -140,7 +159,8 @@ class Actor:
 
     def link(self, site: SimSite) -> str:
         other = self._other(site)
-        if site.name == other.name or f"to-{site.name}" in other.links:
+        is_linked = f"to-{site.name}" in other.links
+        if site.name == other.name or is_linked or other.name in self._world.edges:
             return "none"
         site.link(other, self._chance.choice((1, 3)))
         self._truth.note_reset()  # It may lead to another router of that site than before.

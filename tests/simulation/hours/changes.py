@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from tests.simulation.hours.printed import APART_S, JOINED_S
-from tests.simulation.hours.truth import TOLD_S, Truth
+from tests.simulation.hours.truth import APART_S, JOINED_S, TOLD_S, Truth
 
 _GOES: Final = ("link-down", "target-down")
 _COMES: Final[Mapping[str, str]] = {"link-up": "link-down", "target-up": "target-down"}

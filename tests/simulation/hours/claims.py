@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.simulation.hours.truth import LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
+from tests.simulation.hours.truth import JOINED_S, LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
+from tests.simulation.world import LEFT
 
 Check = Callable[[Truth, str, re.Match[str]], str]
 """Given the truth, the router that says it, and the match: the fault; empty: none."""
@@ -62,6 +63,28 @@ def _is_no_longer(fact: str) -> Check:
     return check
 
 
+def _none_declares(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    declaring = [
+        site
+        for site in truth.names
+        if truth.lasts("declaring", site) > TOLD_S
+        and truth.lasts("joined", teller, site) > JOINED_S
+        and truth.lasts("exporting", site) > TOLD_S
+        and truth.lasts("importing", truth.name_of(teller)) > TOLD_S
+    ]
+    return f"declared by {', '.join(declaring)}" if declaring else ""
+
+
+def _is_declared_twice(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    silent = [
+        site
+        for site in (match[1], match[2])
+        if truth.lasts("undeclaring", site) > TOLD_S
+        and truth.lasts("joined", teller, site) > JOINED_S
+    ]
+    return f"not by {', '.join(silent)}" if silent else ""
+
+
 def _are_not_offered(truth: Truth, teller: str, match: re.Match[str]) -> str:
     used = [
         site
@@ -105,6 +128,11 @@ def _go_there(truth: Truth, teller: str, match: re.Match[str]) -> str:
 def _fail(truth: Truth, teller: str, match: re.Match[str]) -> str:
     failed = truth.lately(teller, lambda one: bool(one.ended) and one.status != 200)
     return _at_most(truth, teller, _rate(match[1]), len(failed))
+
+
+def _gave_up(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    left = truth.lately(teller, lambda one: one.error == LEFT)
+    return _at_most(truth, teller, _rate(match[1]), len(left))
 
 
 def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
@@ -209,6 +237,11 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"exportTo of ([abc]) leaves out", _is_no_longer("exporting")),
         (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
         (rf"{_SITES}: it has not offered", _are_not_offered),
+        ("[Nn]o site declares the service shop", _none_declares),
+        (
+            "shop is declared differently by ([abc]); in force here is that of ([abc])",
+            _is_declared_twice,
+        ),
         (
             rf"(?:^|; ){_SITES}: (?:(link) [^;]* is down|no path has led there) {_SINCE}",
             _since_away,
@@ -234,6 +267,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"([\d.,<]+)/s served nowhere", _fail),
         (r"([\d.,<]+)/s of [\d.,<]+/s requests (?:are|were) turned away", _fail),
         (r"([\d.,<]+)/s of [\d.,<]+/s requests fail", _fail),
+        (r"clients gave up ([\d.,<]+)/s of", _gave_up),
         # Why requests left.
         (rf"^[abc] is drained{_LEFT}", _none_ready_for_long),
         (rf"^no target of [abc] is ready{_LEFT}", _none_ready_for_long),

@@ -1,8 +1,9 @@
 """One hour, or some minutes of it: a world, its clients, an actor, and looks at what sites say."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from math import inf
 from typing import Final, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ from tests.simulation.hours.printed import false_in
 from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.hours.truth import Truth
 from tests.simulation.hours.typed import WORDS
-from tests.simulation.world import World
+from tests.simulation.world import Answer, World
 
 START_S: Final = 8.0
 SAMPLES: Final = 4
@@ -38,6 +39,11 @@ OF_TCP: Final = 0.25
 """In so many hours the service is of tcp, and a connection lasts for seconds."""
 NEXT: Final = 0.2
 """In so many looks a request is made to see where it goes."""
+AN_EDGE: Final = 0.25
+"""In so many hours site c is an edge."""
+IMPATIENT: Final = 0.25
+"""In so many hours clients leave that have no answer after `PATIENCE_S`."""
+PATIENCE_S: Final = 0.8
 STILL_S: Final = 1.5
 """So long after it stood still a router is not asked."""
 
@@ -75,10 +81,14 @@ class Hour:
         self.seed = seed
         self._chance = random.Random(seed)
         has_two = self._chance.random() < TWO_ROUTERS
-        self.world = World(seed, "a", "b", "c", *(("a2",) if has_two else ()))
+        edges = frozenset({"c"} if self._chance.random() < AN_EDGE else ())
+        names = ("a", "b", "c", *(("a2",) if has_two else ()))
+        self.world = World(seed, *names, edges=edges)
         if has_two:
             self.world["a2"].join(self.world["a"])
         self.truth = Truth(self.world, "tcp" if self._chance.random() < OF_TCP else "http")
+        is_impatient = self.truth.protocol == "http" and self._chance.random() < IMPATIENT
+        self._patience_s = PATIENCE_S if is_impatient else inf
         self._acts: list[str] = []
         self._connect()
         self._actor = Actor(self.world, self.truth, self._chance)
@@ -99,9 +109,9 @@ class Hour:
     def _connect(self) -> None:
         chance, (a, b, c, *others) = self._chance, self.world.sites.values()
         a.link(b, 1)
-        b.link(c, 2)
+        c.link(b, 2)  # An edge dials.
         if chance.random() < 0.5:
-            a.link(c, 5)
+            c.link(a, 5)
         a.declare(protocol=self.truth.protocol, queue=5, queue_wait_s=1.0)
         for site in chance.sample([a, b, c], chance.choice((2, 3))):
             site.serve(
@@ -146,9 +156,17 @@ class Hour:
         for _ in range(SAMPLES):
             self._actor.thaw()
             self.world.run(1 / SAMPLES)
+            for answers in (*self.truth.answers.values(), *begun.values()):
+                self._leave(answers)
             self.truth.sample()
         for name, answers in begun.items():
             self.truth.answers[name].extend(answers)
+
+    def _leave(self, answers: Iterable[Answer]) -> None:
+        """The clients that have waited for too long."""
+        for one in answers:
+            if not one.ended and self.truth.now - one.began > self._patience_s:
+                one.give_up(self.truth.now)
 
     def _look(self, key: str) -> Iterator[Finding]:
         watch = self.watch(key)

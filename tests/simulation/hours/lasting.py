@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.simulation.hours.truth import Truth
-from tests.simulation.world import Answer
+from tests.simulation.world import LEFT, Answer
 
 CALM_S: Final = 40.0
 """After so long no trace of a fault is left."""
 QUICK_S: Final = 0.9
 """Whole answers of targets that are well come so much later at most than they take."""
+A_FIFTH: Final = 0.2
+MOST: Final = 0.6
 _FAULTS: Final = ("partly drained", "stopping", "refusing", "lacking", "ill", "unshared")
 _PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
 """Of the last seconds: what goes on is in each of them."""
@@ -19,7 +21,18 @@ def fail(truth: Truth, key: str) -> bool:
     """Requests of clients of a router do. Of a tcp service only the router knows whether a
     connection that was reset failed."""
     ended = truth.lately(key, lambda one: one.ended > 0)
-    return truth.protocol == "http" and goes_on(truth.now, ended, lambda one: one.status != 200, 2)
+    return truth.protocol == "http" and goes_on(truth.now, ended, is_failure, 2)
+
+
+def is_failure(one: Answer) -> bool:
+    """Of one that has ended: its client waited, and has no whole answer."""
+    return one.status != 200 and one.error != LEFT
+
+
+def give_up(truth: Truth, key: str) -> bool:
+    """Clients of a router leave before they are answered."""
+    ended = truth.lately(key, lambda one: one.ended > 0)
+    return goes_on(truth.now, ended, lambda one: one.error == LEFT, 3, share=MOST)
 
 
 def leave(truth: Truth, key: str) -> bool:
@@ -37,12 +50,13 @@ def goes_on(
     pick: Callable[[Answer], bool],
     least: int,
     moment: Callable[[Answer], float] = lambda one: one.ended,
+    share: float = A_FIFTH,
 ) -> bool:
-    """In each part of the last seconds ``least`` of ``asked``, and a fifth, are such."""
+    """In each part of the last seconds ``least`` of ``asked``, and that ``share``, are such."""
     for since, until in _PARTS:
         part = [one for one in asked if since >= now - moment(one) >= until]
         found = sum(map(pick, part))
-        if found < least or found * 5 < len(part):
+        if found < least or found < share * len(part):
             return False
     return True
 
@@ -65,6 +79,7 @@ def is_calm(truth: Truth, key: str) -> bool:
         and all(truth.lasts("joined", key, one) > CALM_S for one in truth.names)
         and all(truth.is_over(fact, name) > CALM_S for name in truth.names for fact in _FAULTS)
         and all(truth.lasts("known", one) > CALM_S for one in truth.keys)
+        and sum(truth.is_over("declaring", name) < CALM_S for name in truth.names) < 2
         and all(
             one.status == 200 and one.ended - one.began < quick_s
             for router in truth.keys

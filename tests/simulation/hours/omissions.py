@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from router.admin.views.live import ServiceNow
 from router.admin.views.services import ServiceSite
 from router.admin.views.status import Status
-from tests.simulation.hours.lasting import fail, leave
+from tests.simulation.hours.lasting import fail, give_up, is_failure, leave
 from tests.simulation.hours.truth import LATELY_S, LEAST_S, Truth
 from tests.simulation.world import Answer, SimSite
 
@@ -43,6 +43,8 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     ended = truth.lately(key, lambda one: one.ended > 0)
     if fail(truth, key) and not said.codes & {"SW0337", "SW0338", "SW0309"}:
         yield "requests fail"
+    if give_up(truth, key) and "SW0352" not in said.codes:
+        yield "clients give up"
     if leave(truth, key) and not any(row.why for row in said.rows):
         yield "requests leave this site"
     yield from _wrong_counts(site, said.status)
@@ -56,7 +58,7 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     for row in () if is_late else said.rows:
         seen = truth.lately(key, lambda one: True)  # Requests under way count from their begin on.
         yield from _far(truth, "requests", row.requests_per_s, seen)
-        failed = [one for one in ended if one.status != 200]
+        failed = list(filter(is_failure, ended))
         yield from _far(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")
 
 

@@ -6,13 +6,9 @@ from typing import Final
 
 from tests.simulation.hours.claims import false_of
 from tests.simulation.hours.lasting import fail, is_calm, serves_others
-from tests.simulation.hours.truth import LATELY_S, OWN_S, TOLD_S, Truth
+from tests.simulation.hours.truth import APART_S, JOINED_S, LATELY_S, OWN_S, TOLD_S, Truth
 from tests.simulation.hours.typed import Printed
 
-APART_S: Final = 6.0
-"""After so long without a packet a site is known to be away, however the way was."""
-JOINED_S: Final = 45.0
-"""After so long a way that goes is used: a dial waits, and a link that flapped is held."""
 _SLACK: Final = 2
 Law = Callable[[Truth, str, Printed], Iterator[str]]
 """Given the truth, the router that is asked, and the output: the faults."""
@@ -104,6 +100,8 @@ def _links(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
                 yield f"{row['LINK']} is up, and nothing passes"
             elif row["STATE"] == "down" and row["ERROR"] in ("", "-"):
                 yield f"{row['LINK']} is down, and nothing says why"
+        elif row["STATE"] == "down" and truth.is_over("severed", key, ends[0]) > JOINED_S:
+            yield f"{row['LINK']} is down, and what is sent arrives"
 
 
 def _services(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
@@ -120,7 +118,9 @@ def _services(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
 
 
 def _in_flight(truth: Truth, key: str, shown: float) -> Iterator[str]:
+    """What its own clients wait for counts where it was sent, also if it is lost on the way."""
     most = sum(truth.in_hand(name, TOLD_S + OWN_S)[1] for name in truth.names)
+    most += sum(not one.ended for one in truth.asked(key, truth.now))
     if shown > most + _SLACK * len(truth.names):
         yield f"{shown:.0f} in flight: all targets have {most}"
 

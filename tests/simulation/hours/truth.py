@@ -27,6 +27,10 @@ LEAST_S: Final = 2.4
 """And of half a step at least."""
 EDGE_S: Final = 0.3
 """So far from its end at the client a request may be counted."""
+APART_S: Final = 6.0
+"""After so long without a packet a site is known to be away, however the way was."""
+JOINED_S: Final = 45.0
+"""After so long a way that goes is used: a dial waits, and a link that flapped is held."""
 LONGEST_S: Final[Mapping[ServiceProtocol, float]] = {"http": 50.0, "tcp": inf}
 """No request takes longer: targets answer within 30 s, and stand still for 10. Connections wait at
 a router that is short of memory."""
@@ -114,9 +118,12 @@ class Truth:
             self._sample_router(key, site)
         self._sample_ways()
 
+    def _routers_of(self, name: str) -> list[SimSite]:
+        """Running or not."""
+        return [site for site in self._world.sites.values() if site.name == name]
+
     def _targets_of(self, name: str) -> list[Target]:
-        sites = self._world.sites.values()
-        return [target for one in sites if one.name == name for target in one.targets.values()]
+        return [target for one in self._routers_of(name) for target in one.targets.values()]
 
     def _is_ill(self, target: Target) -> bool:
         """Whatever its router knows of it by now."""
@@ -144,6 +151,8 @@ class Truth:
         self._note(("unshared", name), not shares)
         self._note(("exporting", name), all(rule.export_to != () for rule in rules))
         self._note(("importing", name), all(rule.import_from != () for rule in rules))
+        self._note(("declaring", name), any(one.services for one in running))
+        self._note(("undeclaring", name), not any(one.services for one in self._routers_of(name)))
         self._note(("bare", name), not any(one.connectors for one in running))
         staying = [one for one in routers if not one.draining]
         left = sum(one.readings.targets.local(SERVICE).ready for one in staying)
@@ -177,7 +186,8 @@ class Truth:
         passing = {key for key in running if not self._world[key].router.draining}
         ways = Ways(self._world, self.cuts)
         for key in self._world.sites:
-            sure, maybe = ways.sites_from(key, passing), ways.sites_from(key, running)
+            sure = ways.sites_from(key, passing, surely=True)
+            maybe = ways.sites_from(key, running, surely=False)
             for other in self.names:
                 self._note(("joined", key, other), other in sure)
                 self._note(("apart", key, other), key in running and other not in maybe)
@@ -204,9 +214,11 @@ class Truth:
 
     def note_reset(self) -> None:
         """All ways may be lost for a moment."""
-        for fact in self._last_so:
+        for fact in {*self._last_so, *self._last_not}:
             if fact[0] == "joined":
                 self._last_not[fact] = self.now
+            elif fact[0] == "severed":
+                self._last_so[fact] = self.now
 
     @contextmanager
     def then(self, age_s: float) -> Iterator[None]:

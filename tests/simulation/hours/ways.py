@@ -11,16 +11,36 @@ class Ways:
     def __init__(self, world: World, cuts: Set[frozenset[str]]) -> None:
         self._world, self._cuts = world, cuts
 
-    def sites_from(self, key: str, running: Set[str]) -> set[str]:
-        """Sites that a router has a way to through those that are ``running``, its own too."""
-        found, left = {key}, [key] if key in running else []
-        while left:
-            here = left.pop()
-            for other in running - found:
-                if self.are_linked(here, other):
-                    found.add(other)
-                    left.append(other)
+    def sites_from(self, key: str, running: Set[str], *, surely: bool) -> set[str]:
+        """Sites that a router has a way to through those that are ``running``, its own too. An edge
+        goes by one of its neighbors: ``surely``, whichever that is.
+        """
+        edges, found = self._world.edges, {key}
+        if key in running and key in edges:
+            each = [self._interior_from(one, running) for one in self._around(key, running)]
+            if each:
+                found |= set.intersection(*each) if surely else set.union(*each)
+        elif key in running:
+            found = self._interior_from(key, running)
+        for edge in running & (edges - {key}):
+            around = self._around(edge, running)
+            if around and (around <= found if surely else around & found):
+                found.add(edge)
         return {self._world[one].name for one in found}
+
+    def _interior_from(self, key: str, running: Set[str]) -> set[str]:
+        """The routers reached from one, without edges."""
+        found, left = {key}, [key]
+        while left:
+            new = self._around(left.pop(), running) - found
+            found |= new
+            left.extend(new)
+        return found
+
+    def _around(self, key: str, running: Set[str]) -> set[str]:
+        """Its neighbors, without edges."""
+        others = running - self._world.edges - {key}
+        return {other for other in others if self.are_linked(key, other)}
 
     def are_linked(self, key: str, other: str) -> bool:
         """One of them dials the other, and nothing cuts that."""
