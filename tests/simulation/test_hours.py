@@ -46,6 +46,11 @@ FALSE = (
     "policy spread sends requests to other sites too: 0.1/s go to b (cost 1)",
     "2 of 6 slots of a are busy on average, and none was free when they left: 0.1/s go to b",
     "the rate of a, 5/s, was used up in the last seconds: 0.1/s go to b (cost 1)",
+    "Connector here: no site declares the service shop.",
+    "Service shop is declared differently by b; in force here is that of a, which owns the name",
+    "No site declares the service shop. b, which declared it last, was deleted.",
+    "Service shop:8080: clients gave up 5.0/s of 6.0/s requests before they were answered.",
+    "Service shop:8080: 5.0/s of 6.0/s requests are shed: sheddable requests make way",
 )
 
 
@@ -57,6 +62,7 @@ LIES = (
     ("check", "0 warnings", "1 warning"),
     ("network status", "yes", "no"),
     ("link status", "-\n", "the connection was lost\n"),
+    ("link status", "up ", "down "),
     ("service status", "  0   ", "  9   "),
     ("service status", " at 3 sites", "9 at 3 sites"),
     ("top --once", "0 of", "9 of"),
@@ -182,6 +188,7 @@ def test_why_that_names_another_site_is_noticed(asked: Hour) -> None:
 
     world, truth = asked.world, asked.truth
     assert list(false_next(world, truth, "a", asked.watch("a").eye)) == []
+    world.run(1.0)
     assert list(false_next(world, truth, "a", Liar(world["a"], lambda event: None))) != []
 
 

@@ -380,12 +380,17 @@ class SimSite:
         self.network.dial("127.0.0.1", SERVICE.port, connected, failed, timeout_s=5.0)
         return answer
 
-    def offer(self, rate: float, seconds: float) -> list[Answer]:
-        """Requests evenly over the coming ``seconds``; the list fills as they begin."""
+    def offer(self, rate: float, seconds: float, *fields: str) -> list[Answer]:
+        """Requests evenly over the coming ``seconds``; the list fills as they begin. ``fields``: of
+        each."""
         answers: list[Answer] = []
+
+        def ask() -> None:
+            answers.append(self.request(*fields))
+
         begin = self.network.now()
         for number in range(round(rate * seconds)):
-            self.network.call_at(begin + number / rate, lambda: answers.append(self.request()))
+            self.network.call_at(begin + number / rate, ask)
         return answers
 
     def poisson(self, rate: float, seconds: float, seed: str, *fields: str) -> list[Answer]:

@@ -3,8 +3,9 @@ each look all that a site says compared with the truth.
 
 ``python -m tests.simulation.hours --hours 100 --seed 1`` plays as many as one likes; tests play
 some. Three sites with separate clients, of http or, in some hours, of tcp with connections that
-last; every few seconds an operator drains a site, kills a target, cuts a link, lets a router stand
-still, changes a policy, or takes that back (`acts`).
+last; in some one of them is an edge, or has two routers, or clients give up, or half of the
+requests are sheddable. Every few seconds an operator drains a site, kills a target, cuts a link,
+lets a router stand still, changes a policy, or takes that back (`acts`).
 
 The law: **a sentence in the present is true, or was within the last seconds where it comes from
 another site; a figure is one of the last seconds; a lasting state is reported.** `truth` samples

@@ -30,6 +30,7 @@ class Actor:
         self._thaws: dict[str, float] = {}
         """When routers that stand still go on."""
         self._stopping: set[str] = set()
+        self._deleted: set[str] = set()
 
     def act(self) -> str:
         """One act, in words."""
@@ -149,6 +150,11 @@ class Actor:
             site.services.clear()
             site.apply()
 
+    def cost(self, site: SimSite) -> None:
+        for name, link in site.links.items():
+            site.links[name] = replace(link, cost=self._chance.choice((1, 2, 5)))
+        site.apply()
+
     def unlink(self, site: SimSite) -> str:
         if not site.links:
             return "none"
@@ -213,15 +219,27 @@ class Actor:
         self._truth.note_reset()
         return f"{site.name} {other.name}"
 
+    def delete(self, site: SimSite) -> str:
+        """The site, for good."""
+        if self._deleted or site.name == self._owner.name or self._is_one_away():
+            return "none"
+        site.router.leave()
+        self._deleted.add(self._key(site))
+        self._truth.deleted.add(site.name)
+        return self.stop(site)
+
+    def _is_one_away(self) -> bool:
+        return bool(self._truth.gone - self._deleted or self._stopping)
+
     def kill(self, site: SimSite) -> str:
-        if self._truth.gone or self._stopping:
+        if self._is_one_away():
             return "none"
         site.kill()
         self._truth.gone.add(self._key(site))
         return self._key(site)
 
     def stop(self, site: SimSite) -> str:
-        if self._truth.gone or self._stopping:
+        if self._is_one_away():
             return "none"
         name = self._key(site)
         self._stopping.add(name)
@@ -258,7 +276,7 @@ class Actor:
                 self._truth.frozen.discard(key)
 
     def start(self, site: SimSite) -> str:
-        for name in sorted(self._truth.gone - self._stopping):
+        for name in sorted(self._truth.gone - self._stopping - self._deleted):
             self._world[name].start()
             self._truth.gone.discard(name)
             return name

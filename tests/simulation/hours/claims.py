@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from tests.simulation.hours.lasting import is_shed
 from tests.simulation.hours.truth import JOINED_S, LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
 from tests.simulation.world import LEFT
 
@@ -135,6 +136,10 @@ def _gave_up(truth: Truth, teller: str, match: re.Match[str]) -> str:
     return _at_most(truth, teller, _rate(match[1]), len(left))
 
 
+def _are_shed(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    return _at_most(truth, teller, _rate(match[1]), len(truth.lately(teller, is_shed)))
+
+
 def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
     """A figure that is of `LEAST_S` or longer. Of a service port that came back, figures begin at
     their last reading: some seconds before it was removed, if requests are under way. A router that
@@ -237,6 +242,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"exportTo of ([abc]) leaves out", _is_no_longer("exporting")),
         (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
         (rf"{_SITES}: it has not offered", _are_not_offered),
+        (rf"{_SITES}(?:, which declared it last,)? (?:was|were) deleted", _sites_are("deleted")),
         ("[Nn]o site declares the service shop", _none_declares),
         (
             "shop is declared differently by ([abc]); in force here is that of ([abc])",
@@ -267,6 +273,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"([\d.,<]+)/s served nowhere", _fail),
         (r"([\d.,<]+)/s of [\d.,<]+/s requests (?:are|were) turned away", _fail),
         (r"([\d.,<]+)/s of [\d.,<]+/s requests fail", _fail),
+        (r"([\d.,<]+)/s of [\d.,<]+/s requests are shed", _are_shed),
         (r"clients gave up ([\d.,<]+)/s of", _gave_up),
         # Why requests left.
         (rf"^[abc] is drained{_LEFT}", _none_ready_for_long),

@@ -96,8 +96,10 @@ class Episodes:
             return
         bound = EPISODE_QUIET_S + LATE_S
         asked = truth.asked(self._key, now - bound)
+        is_awake = not truth.stood_still(self._key)  # Else it saw the last one late.
         for kind in KINDS:
-            if kind in self._open and not any(kind.maybe(self._name, one) for one in asked):
+            is_over = is_awake and not any(kind.maybe(self._name, one) for one in asked)
+            if kind in self._open and is_over:
                 yield f"{kind.begun} {now - self._open[kind]:.1f} s ago, and no end"
             lately = [one for one in asked if LATE_S < now - one.ended < EPISODE_QUIET_S - EDGE_S]
             if kind not in self._open and any(kind.surely(self._name, one) for one in lately):

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from math import inf
 from typing import Final, NamedTuple
 
@@ -44,6 +45,9 @@ AN_EDGE: Final = 0.25
 IMPATIENT: Final = 0.25
 """In so many hours clients leave that have no answer after `PATIENCE_S`."""
 PATIENCE_S: Final = 0.8
+SHEDDABLE: Final = 0.25
+"""In so many hours half of the requests are sheddable."""
+BATCH: Final = "x-priority: batch"
 STILL_S: Final = 1.5
 """So long after it stood still a router is not asked."""
 
@@ -89,6 +93,7 @@ class Hour:
         self.truth = Truth(self.world, "tcp" if self._chance.random() < OF_TCP else "http")
         is_impatient = self.truth.protocol == "http" and self._chance.random() < IMPATIENT
         self._patience_s = PATIENCE_S if is_impatient else inf
+        self._has_batch = self.truth.protocol == "http" and self._chance.random() < SHEDDABLE
         self._acts: list[str] = []
         self._connect()
         self._actor = Actor(self.world, self.truth, self._chance)
@@ -112,7 +117,8 @@ class Hour:
         c.link(b, 2)  # An edge dials.
         if chance.random() < 0.5:
             c.link(a, 5)
-        a.declare(protocol=self.truth.protocol, queue=5, queue_wait_s=1.0)
+        sheddable = BATCH if self._has_batch else ""
+        a.declare(protocol=self.truth.protocol, queue=5, queue_wait_s=1.0, sheddable=sheddable)
         for site in chance.sample([a, b, c], chance.choice((2, 3))):
             site.serve(
                 chance.choice((1, 2, 3)),
@@ -148,19 +154,22 @@ class Hour:
         self._acts = [*self._acts[1 - ACTS_SHOWN :], act]
 
     def _pass_a_second(self) -> None:
-        begun = {
-            key: site.offer(self._rates[key], 1.0)
+        begun = [
+            (key, site.offer(self._rates[key] / len(kinds), 1.0, *fields))
             for key, site in self.world.sites.items()
             if key not in self.truth.gone | self.truth.frozen
-        }
+            for kinds in (((), (BATCH,)) if self._has_batch else ((),),)
+            for fields in kinds
+        ]
         for _ in range(SAMPLES):
             self._actor.thaw()
             self.world.run(1 / SAMPLES)
-            for answers in (*self.truth.answers.values(), *begun.values()):
+            for answers in (*self.truth.answers.values(), *(answers for _, answers in begun)):
                 self._leave(answers)
             self.truth.sample()
-        for name, answers in begun.items():
-            self.truth.answers[name].extend(answers)
+        for name in self.world.sites:
+            asked = chain.from_iterable(answers for key, answers in begun if key == name)
+            self.truth.answers[name].extend(sorted(asked, key=lambda one: one.began))
 
     def _leave(self, answers: Iterable[Answer]) -> None:
         """The clients that have waited for too long."""

@@ -12,7 +12,10 @@ QUICK_S: Final = 0.9
 """Whole answers of targets that are well come so much later at most than they take."""
 A_FIFTH: Final = 0.2
 MOST: Final = 0.6
-_FAULTS: Final = ("partly drained", "stopping", "refusing", "lacking", "ill", "unshared")
+_FAULTS: Final = (
+    *("partly drained", "stopping", "refusing", "lacking", "ill", "unshared"),
+    "lending",  # Which has no effect where slots have no number.
+)
 _PARTS: Final = ((11.0, 8.0), (8.0, 5.0), (5.0, 2.5), (2.5, 0.0))
 """Of the last seconds: what goes on is in each of them."""
 
@@ -26,7 +29,12 @@ def fail(truth: Truth, key: str) -> bool:
 
 def is_failure(one: Answer) -> bool:
     """Of one that has ended: its client waited, and has no whole answer."""
-    return one.status != 200 and one.error != LEFT
+    return one.status != 200 and one.error != LEFT and not is_shed(one)
+
+
+def is_shed(one: Answer) -> bool:
+    """It made way for others, as configured."""
+    return one.fields.get("Spillway-Error") == "shed"
 
 
 def give_up(truth: Truth, key: str) -> bool:

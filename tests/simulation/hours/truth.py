@@ -68,6 +68,8 @@ class Truth:
         self._age_s = 0.0
         self.gone: set[str] = set()
         """Routers that do not run."""
+        self.deleted: set[str] = set()
+        """Sites that are, or are about to be."""
         self.frozen: set[str] = set()
         """Routers that stand still."""
         self.cuts: set[frozenset[str]] = set()
@@ -149,8 +151,11 @@ class Truth:
         self._note(("unready", name), not ready)
         shares = all(rule.export_to is None and rule.import_from is None for rule in rules)
         self._note(("unshared", name), not shares)
+        terms = [(rule.reserve_for_own, rule.max_share) for rule in rules]
+        self._note(("lending", name), any(one != (0.0, 1.0) for one in terms))
         self._note(("exporting", name), all(rule.export_to != () for rule in rules))
         self._note(("importing", name), all(rule.import_from != () for rule in rules))
+        self._note(("deleted", name), name in self.deleted)
         self._note(("declaring", name), any(one.services for one in running))
         self._note(("undeclaring", name), not any(one.services for one in self._routers_of(name)))
         self._note(("bare", name), not any(one.connectors for one in running))
