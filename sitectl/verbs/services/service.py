@@ -186,7 +186,7 @@ def delete(settings: Settings, name: str) -> None:
         text
         for document in documents
         if isinstance(document.spec, SitePolicySpec)
-        for text in (*sharing_text(document.spec), *granted_text(document.spec))
+        for text in _rules_text(site.name, document.spec)
     ]
     removed = site.delete_all(documents)
     change = "deleted" if removed else "unchanged"
@@ -196,9 +196,15 @@ def delete(settings: Settings, name: str) -> None:
         text += f", {output.count(targets, 'target')} of it here unbound"
     output.report(settings, "Service", name, change, text)
     if removed and rules and not settings.dry_run:
-        output.note(f"Its rules here went with it: {site.name} {', '.join(rules)}")
+        output.note(f"Its rules here went with it: {'; '.join(rules)}")
     if removed and not settings.dry_run:
         _note_what_goes_on(site, name)
+
+
+def _rules_text(site: str, spec: SitePolicySpec) -> list[str]:
+    """The rules of a Policy as clauses, each with its subject."""
+    sharing, granted = ", ".join(sharing_text(spec)), granted_text(spec)
+    return [f"{site} {sharing}", *granted] if sharing else granted
 
 
 def _note_what_goes_on(site: Site, name: str) -> None:

@@ -192,6 +192,11 @@ def test_deleting_a_service_says_which_rules_go_with_it(here: CommandLine) -> No
     deleted = here.ok("service", "delete", "shop")
     assert "Its rules here went with it: here exports it to east only" in deleted.stderr
     assert policy(here, "shop") is None
+    for flags, rule in (((), ""), (("--export-to", "east"), "here exports it to east only; ")):
+        here.ok("service", "create", "shop", "8080", *flags)
+        here.ok("service", "grant", "shop", "--site", "west", "--call")
+        deleted = here.ok("service", "delete", "shop")
+        assert f"Its rules here went with it: {rule}west may call it\n" in deleted.stderr
     here.ok("service", "create", "shop", "8080")
     assert "rules" not in here.ok("service", "delete", "shop").stderr
 
