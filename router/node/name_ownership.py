@@ -68,7 +68,8 @@ class NameAdoption:
         if table.site in declaring:
             raise CommandRefused(
                 f"service {service[:80]!r} is declared at this site, and that counts here",
-                f"sitectl service delete {service[:80]}, then adopt it",
+                f"sitectl service delete {service[:80]} (its targets here go, too: bind them "
+                "again), then adopt it",
             )
         found = [site for site in sorted(declaring) if names_site(given, table.party(site))]
         if len(found) != 1:

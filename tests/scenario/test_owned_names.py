@@ -122,6 +122,9 @@ def test_who_declares_a_name_of_another_differently_is_told_at_once_and_may_be_a
     refused = line.mid.ctl("service", "adopt", "shop", "--from", "nowhere", code=1)
     assert "no site 'nowhere' declares service 'shop'" in refused.err
     assert "one of: " in refused.err
+    owner = line.east.ctl("service", "adopt", "shop", "--from", "west", code=1)
+    assert "declared at this site, and that counts here" in owner.err
+    assert "delete shop (its targets here go, too: bind them again), then adopt it" in owner.err
     line.mid.ctl("service", "adopt", "shop", "--from", "east")
     until(lambda: name_of(line.mid, "shop")["declared_by"] == "east", "mid follows")
     line.west.ctl("service", "delete", "shop")
