@@ -69,6 +69,11 @@ class Readings:
         service = self._services.get(key)
         return service.load() if service is not None else NO_LOAD
 
+    def is_capped(self, key: ServiceKey) -> bool:
+        """Whether this site's cap of slots, not its targets, is its capacity for a service port."""
+        service = self._services.get(key)
+        return service is not None and service.ledger.is_capped
+
     def rate_states(self) -> dict[ServiceKey, RateState]:
         """The state of the rate of each service port here that has one."""
         now = self._now()

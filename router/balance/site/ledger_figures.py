@@ -188,6 +188,12 @@ class LedgerFigures:
         """The cap last passed to `set_site_cap`."""
         return self._site.cap
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether the cap of this site sets `capacity`: its ready targets take more."""
+        of_targets = self.sums.slots if self.sums.all_stated else None
+        return bool(self._ready) and self._site.slots < (inf if of_targets is None else of_targets)
+
     def set_site_cap(self, cap: SiteCap | None) -> None:
         """Set the cap of this site over all its targets. Ends no request in flight."""
         self._site.set(cap, self._demands)

@@ -100,8 +100,9 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     ``left_out``: rules that leave out sites with room; ``without_targets``: those that can be why
     requests found no ready target. ``used_up``: rates that are exhausted, in a sentence;
-    ``raise_them``: how to raise them, with the command for this site. ``reserved``: slots that
-    others do not get, likewise. ``take_all``: the commands that end an operator's drain of this
+    ``raise_them``: how to raise them, with the command for this site. ``raise_cap``: the command
+    that raises this site's cap, if its targets take more. ``reserved``: slots that others do not
+    get, in a sentence. ``take_all``: the commands that end an operator's drain of this
     site. ``wants_targets``: some sites are full of requests. ``away``: sites that recently offered
     the service and are out of reach. ``draining``: sites that take nothing new, ``ejected``: those
     where requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a request
@@ -119,6 +120,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     used_up: str = ""
     reserved: str = ""
     raise_them: str = ""
+    raise_cap: str = ""
     take_all: str = ""
     wants_targets: bool = True
     is_over: bool = False
@@ -144,6 +146,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
             self.left_out.let_in,
             f"To take all of it here: {self.take_all}" if self.take_all else "",
             self.raise_them,
+            f"Raise the cap of this site: {self.raise_cap}" if self.raise_cap else "",
             memory,
             targets if self.wants_targets else "",
             "" if self.may_wait else self._let_wait(key),
@@ -151,11 +154,12 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
         return ". ".join(filter(None, parts))
 
     def in_passing(self, key: ServiceKey) -> str:
-        """The same step as a clause within another sentence, with a comma."""
+        """Steps besides more targets as clauses within another sentence, each with a comma."""
+        cap = f"raise the cap of this site ({self.raise_cap}), " if self.raise_cap else ""
         if self.may_wait:
-            return ""
+            return cap
         where = f"at {self.declared_at}: " if self.declared_at else ""
-        return f"let requests wait ({where}{_with_queue(key)}), "
+        return f"{cap}let requests wait ({where}{_with_queue(key)}), "
 
     def _let_wait(self, key: ServiceKey) -> str:
         where = f". At {self.declared_at}" if self.declared_at else ""
@@ -180,6 +184,11 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     flag = "--site-capacity" if is_cap else "--capacity"
     raise_here = f"Raise the rate: sitectl service set {key.name} {flag} N/s"
     there = ", ".join(one.site_name for one in rated[:SITES_NAMED])
+    is_capped = router.readings.is_capped(key)
+    take_all = ""
+    if planned is not None and (is_capped or not planned.takes):
+        take_all = planned.way_back
+    by_targets = [one for one in serving if not (is_capped and one.site == own)]
     elsewhere = (
         f"Raise the rate. At {there}: sitectl service set {key.name} --site-capacity N/s, or "
         "--capacity N/s if its targets have the rate"
@@ -193,9 +202,13 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         without_targets=router.left_out(key, explanation, lacks="target"),
         used_up=used_up_rates(serving),
         reserved=kept_from_others(serving),
-        take_all=planned.way_back if planned is not None and not planned.takes else "",
+        take_all=take_all,
         raise_them=(raise_here if here else elsewhere) if rated else "",
-        wants_targets=not (rated or refused_by) or any(map(_is_full_of_requests, serving)),
+        raise_cap=f"sitectl service set {key.name} --site-capacity N"
+        if is_capped and not take_all
+        else "",
+        wants_targets=not (rated or refused_by or is_capped)
+        or any(map(_is_full_of_requests, by_targets)),
         is_over=is_taken(explanation, router.routing.table.barring),
         may_wait=planned is None or planned.declaration.spec.queue != 0,
         declared_at=declared_elsewhere(router.routing.table, key.name),

@@ -34,6 +34,7 @@ from router.service.sessions import Session, Sessions
 from router.workers.site_load import SiteLoad, is_here, reports_with
 
 STOPPING: Final = "this router stops and takes nothing new"
+CAPPED: Final = "the site's cap limits it: its targets take more"
 SHORT_OF_MEMORY: Final = "this router is short of memory and takes nothing new"
 
 
@@ -147,7 +148,8 @@ def _note(
         notes.append(bar_note(router.routing.table, report.site))
     if is_here(report):
         planned = router.services.get(key)
-        notes.append(part_note(planned) if planned is not None else "")
+        drained = part_note(planned) if planned is not None else ""
+        notes.append(drained or (CAPPED if router.readings.is_capped(key) else ""))
         notes += [one.sentence for one in router.readings.targets.unanswering_of(key).values()]
         notes += [one.sentence for one in router.readings.targets.failing_of(key).values()]
         notes.append(load.note if load is not None else "")

@@ -97,10 +97,12 @@ def test_a_cap_in_slots_holds_over_all_targets() -> None:
     ledger = ledger_of(terms(4), terms(4), cap=SiteCap(slots=5))
     slots = [ask(ledger, 0.0) for _ in range(6)]
     assert slots.count(Denied.FULL) == 1
-    assert ledger.capacity == 5
+    assert (ledger.capacity, ledger.is_capped) == (5, True)
     assert ledger.is_full
+    ledger.set_site_cap(SiteCap(slots=8))
+    assert (ledger.capacity, ledger.is_capped) == (8, False), "its targets take no more"
     ledger.set_site_cap(None)
-    assert ledger.capacity == 8
+    assert (ledger.capacity, ledger.is_capped) == (8, False)
     assert ledger.has_room_at(0.0)
     assert not ledger.rated
 
@@ -108,7 +110,7 @@ def test_a_cap_in_slots_holds_over_all_targets() -> None:
 def test_a_cap_in_slots_bounds_targets_that_state_none() -> None:
     ledger = ledger_of(terms(), cap=SiteCap(slots=2))
     assert [type(ask(ledger, 0.0)) for _ in range(3)] == [Slot, Slot, Denied]
-    assert ledger.capacity == 2
+    assert (ledger.capacity, ledger.is_capped) == (2, True)
 
 
 def test_who_moves_to_another_target_is_let_in_by_the_site_once() -> None:

@@ -468,6 +468,28 @@ def test_a_rate_that_is_used_up_elsewhere_is_to_be_raised_there() -> None:
     assert found.may_wait
 
 
+def test_a_site_whose_cap_is_used_up_is_not_told_to_raise_the_capacity_of_its_targets() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare()
+    a.cap(2)
+    a.serve(1, capacity=6, service_s=5.0)
+    world.run(5)
+    raise_it = "sitectl service set shop --site-capacity N"
+    idle = no_room(a.router, SHOP, a.network.now())
+    assert idle.in_passing(SHOP) == f"raise the cap of this site ({raise_it}), "
+    a.offer(20, 20)
+    world.run(18)
+    found = no_room(a.router, SHOP, a.network.now())
+    assert found.hint(SHOP) == f"Raise the cap of this site: {raise_it}"
+    b.serve(1, capacity=1, service_s=5.0)
+    world.run(5)
+    both = no_room(a.router, SHOP, a.network.now()).hint(SHOP)
+    assert both.startswith(f"Raise the cap of this site: {raise_it}. Add targets, or raise ")
+    assert not no_room(b.router, SHOP, b.network.now()).raise_cap
+
+
 @pytest.mark.parametrize(
     ("away", "named"),
     [

@@ -73,3 +73,21 @@ def test_a_decision_says_its_reason_in_words_whatever_it_is() -> None:
     assert why is not None
     full = "every site that may serve it is full"
     assert (why.decision.reason, why.decision.text) == ("all-full", full)
+
+
+@pytest.mark.parametrize(("cap", "is_told"), [(2, True), (6, False)])
+def test_of_a_site_that_takes_less_than_its_targets_it_is_said_that_its_cap_is_why(
+    cap: int, is_told: bool
+) -> None:
+    """Its row said "its capacity is 4", beside targets with a capacity of 18."""
+    world = World(1, "a")
+    a = world["a"]
+    a.declare()
+    a.cap(cap)
+    a.serve(1, capacity=6)
+    world.run(1)
+    why = view_of(a).own_why("shop", None, None)
+    assert why is not None
+    (row,) = why.candidates
+    told = "the site's cap limits it: its targets take more"
+    assert (row.capacity, row.note) == (cap, told * is_told)
