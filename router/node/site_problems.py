@@ -6,6 +6,7 @@ from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.link.links import Links
+from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
@@ -18,6 +19,7 @@ from router.node.news.message_news import MessageNews
 from router.node.news.site_news import SiteNews
 from router.node.problems import listener_problems, problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
+from router.node.problems.problems import KnownSites
 from router.node.services import refused_declarations
 from router.node.services.services import SiteServices
 from router.routing.edges.edge import Routing
@@ -75,9 +77,7 @@ class SiteProblems:
         return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
             service,
             self._services.other_owners_of(service) or self._news.deleted_declarer(service),
-            table,
-            self._names.site,
-            self._news.deleted,
+            self._known_sites(table),
         )
 
     def problems(
@@ -93,7 +93,7 @@ class SiteProblems:
         ]
         return (
             *config,
-            *problems.of_undeclared(undeclared, table, self._names.site, rules, self._news.deleted),
+            *problems.of_undeclared(undeclared, self._known_sites(table), rules),
             *refused_declarations.problems_of(table, rules),
             *self._services.problems,
             *unserved.problems_of(self._unserved(table, utc), utc),
@@ -117,6 +117,10 @@ class SiteProblems:
             *self._of_weights(wanted, table),
             *problems.of_edge(self._routing.left_out),
         )
+
+    def _known_sites(self, table: RouteTable) -> KnownSites:
+        all_up = _are_up(self._links.status())
+        return KnownSites(table, self._names.site, self._news.deleted, all_up)
 
     def _of_weights(self, wanted: Wanted | None, table: RouteTable) -> Sequence[Problem]:
         if wanted is None:
@@ -167,6 +171,7 @@ class SiteProblems:
                 left_out=left,
                 take_all=planned.way_back if planned is not None and is_drained else "",
                 links_not_up=links_not_up,
+                all_links_up=_are_up(links),
             )
 
     def _names_of(self, sites: Iterable[SiteId], table: RouteTable) -> list[str]:
@@ -208,3 +213,8 @@ class SiteProblems:
             if line.state == "up" and line.since <= before
         }
         return frozenset(router for router in routers if router in up)
+
+
+def _are_up(links: Sequence[LinkStatus]) -> bool:
+    """There are links, and all of them are up."""
+    return bool(links) and all(line.state == "up" for line in links)

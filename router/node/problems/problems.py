@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 
+import msgspec
+
 from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Note, Problem
@@ -25,6 +27,18 @@ _NEIGHBORS_COPY_HINT = (
 )
 WEIGHTS_SHOWN = 5  # Sites named in one sentence.
 DOCUMENTS_NAMED = 3  # In one sentence.
+
+
+class KnownSites(msgspec.Struct, frozen=True):
+    """The sites that this one knows: ``name_of`` each, and which were ``deleted``.
+
+    ``all_links_up``: every link of this site is up, and there are some.
+    """
+
+    table: RouteTable
+    name_of: Callable[[SiteId], str]
+    deleted: Container[SiteId]
+    all_links_up: bool
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
@@ -148,13 +162,11 @@ def of_disk(state: str, log: str) -> list[Problem]:
 
 def of_undeclared(
     found: Sequence[tuple[Undeclared, Sequence[SiteId]]],
-    table: RouteTable,
-    name_of: Callable[[SiteId], str],
+    known: KnownSites,
     given: SharingRules,
-    deleted: Container[SiteId],
 ) -> list[Problem]:
     """One problem for each document, with the other sites that own the name, or that declared it
-    last and were ``deleted``.
+    last and were deleted.
 
     A site that is away declares the service once it is back; a site that is there may let this one
     in, or be let in. ``given``: the rules of this site. No problem if a site declares the service
@@ -165,7 +177,7 @@ def of_undeclared(
     for one, _ in found:
         if one.kind == "Connector":
             connectors.setdefault(one.service, []).append(one.name)
-    problems = []
+    problems, table = [], known.table
     for one, owners in found:
         alike = connectors[one.service] if one.kind == "Connector" else [one.name]
         if one.name != alike[0]:
@@ -173,7 +185,7 @@ def of_undeclared(
         if one.service in table.refused:
             problems.append(_refused(one, alike, table, given))
         elif one.service not in table.idle:
-            problems.append(_undeclared(one, alike, owners, table, name_of, deleted))
+            problems.append(_undeclared(one, alike, owners, known))
     return problems
 
 
@@ -196,57 +208,37 @@ def _refused(
     )
 
 
-def of_unknown(
-    service: str,
-    owners: Sequence[SiteId],
-    table: RouteTable,
-    name_of: Callable[[SiteId], str],
-    deleted: Container[SiteId],
-) -> Problem | None:
+def of_unknown(service: str, owners: Sequence[SiteId], known: KnownSites) -> Problem | None:
     """Why ``service`` is not known here any more; None: no other site is known to have declared it.
 
-    ``owners``, ``deleted``: as for `of_undeclared`.
+    ``owners``: as for `of_undeclared`.
     """
-    if not owners and not table.barred.get(service):
+    if not owners and not known.table.barred.get(service):
         return None
-    why, hint = _gone(
-        service, owners, table, name_of, deleted, f"sitectl service create {service} PORT"
-    )
+    why, hint = _gone(service, owners, known, f"sitectl service create {service} PORT")
     message = f"No site declares the service {service}.{why}"
     return Problem(code="SW0301", message=message, hint=hint)
 
 
 def _undeclared(
-    one: Undeclared,
-    alike: Sequence[str],
-    owners: Sequence[SiteId],
-    table: RouteTable,
-    name_of: Callable[[SiteId], str],
-    deleted: Container[SiteId],
+    one: Undeclared, alike: Sequence[str], owners: Sequence[SiteId], known: KnownSites
 ) -> Problem:
     hint = f"sitectl service create {one.service} PORT"
     code = "SW0301"
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
-    why, hint = _gone(one.service, owners, table, name_of, deleted, hint)
+    why, hint = _gone(one.service, owners, known, hint)
     message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}.{why}"
     return Problem(code=code, message=message, hint=hint)
 
 
-def _gone(
-    service: str,
-    owners: Sequence[SiteId],
-    table: RouteTable,
-    name_of: Callable[[SiteId], str],
-    deleted: Container[SiteId],
-    hint: str,
-) -> tuple[str, str]:
+def _gone(service: str, owners: Sequence[SiteId], known: KnownSites, hint: str) -> tuple[str, str]:
     """A sentence, after another one, about the sites that declared ``service`` last, and the next
     step. ``hint``: the step if there are none."""
-    why = ""
+    table, name_of, why = known.table, known.name_of, ""
     barred = table.barred.get(service, ())
-    gone = [site for site in owners if site in deleted]
+    gone = [site for site in owners if site in known.deleted]
     away = [
         site
         for site in owners
@@ -266,7 +258,11 @@ def _gone(
         why = f" {begin}{names[1:]}, which declared it last, {verb} not reached."
         if unmet:
             why += " This router knows no name of a site that it has not met since its start."
-        hint = f"The service is back once {names} {verb}. See: sitectl link status"
+        see = "link status"
+        if known.all_links_up:  # The break is between other sites.
+            met = next((name_of(site) for site in away if site not in unmet), None)
+            see = "network status" if met is None else f"ping {met}"
+        hint = f"The service is back once {names} {verb}. See: sitectl {see}"
     elif gone:
         names, verb = ", ".join(map(name_of, gone)), "was" if len(gone) == 1 else "were"
         why = f" {names}, which declared it last, {verb} deleted."

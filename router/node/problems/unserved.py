@@ -23,7 +23,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     targets in the last minutes. ``owners``: owners of the service, without this site. ``left_out``:
     sites that have ready targets but may not serve it. ``take_all``: the commands that end an
     operator's drain of this site. ``links_not_up``: links of this site, by name, beyond which other
-    sites may have targets.
+    sites may have targets. ``all_links_up``: every link of this site is up, and there are some.
     """
 
     key: ServiceKey
@@ -37,6 +37,7 @@ class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
     left_out: LeftOut = NOTHING
     take_all: str = ""
     links_not_up: Sequence[str] = ()
+    all_links_up: bool = False
 
 
 def problems_of(found: Iterable[UnservedPort], utc: Callable[[float], str]) -> list[Problem]:
@@ -98,8 +99,11 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
         yield f"See why under ERROR: {status}"
     elif one.is_bound:
         yield "See what the connectors lack: sitectl check"
-    if any(site.verdict == "unreachable" for site in one.gone):
-        yield "See the links: sitectl link status"
+    if unreached := [site.site for site in one.gone if site.verdict == "unreachable"]:
+        if one.all_links_up:  # The break is between other sites.
+            yield f"See where the path ends: sitectl ping {unreached[0]}"
+        else:
+            yield "See the links: sitectl link status"
     if one.drained:
         yield f"At {_named(one.drained)}, see the command that ends the drain: sitectl status"
     without = [site.site for site in one.gone if site.verdict == "no-target"]

@@ -1,5 +1,7 @@
 """What `status` says of listeners that are not bound."""
 
+from collections.abc import Container
+
 import msgspec
 import pytest
 
@@ -11,6 +13,7 @@ from router.model.specs import PolicySpec, ServiceSpec
 from router.node.problems.listener_problems import of_listener_budgets, of_listeners
 from router.node.problems.problems import (
     WEIGHTS_SHOWN,
+    KnownSites,
     notes_of_config,
     of_config,
     of_copies,
@@ -212,14 +215,22 @@ def called(site: SiteId) -> str:
     return {"a": "here", "b": "east", "c": "west"}.get(site, site)
 
 
+def known(
+    routes: RouteTable, deleted: Container[SiteId] = (), *, all_links_up: bool = False
+) -> KnownSites:
+    return KnownSites(routes, called, deleted, all_links_up)
+
+
 def test_an_owner_that_was_not_met_since_the_start_has_no_name_yet() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("0123456789abcdef")])]
-    (problem,) = of_undeclared(found, table(b="east"), called, OPEN, ())
+    (problem,) = of_undeclared(found, known(table(b="east")), OPEN)
     assert problem.message == (
         "Connector here: no site declares the service shop. Site 01234567, which declared it last, "
         "is not reached. This router knows no name of a site that it has not met since its start."
     )
     assert problem.hint == "The service is back once site 01234567 is. See: sitectl link status"
+    (problem,) = of_undeclared(found, known(table(b="east"), all_links_up=True), OPEN)
+    assert problem.hint.endswith("See: sitectl network status"), "`ping` takes met sites"
 
 
 def test_a_service_of_a_barred_site_comes_back_with_that_site() -> None:
@@ -230,7 +241,7 @@ def test_a_service_of_a_barred_site_comes_back_with_that_site() -> None:
         bars=(BarRow(east, west, 9), BarRow(west, east, 9)),
         barred={"shop": (east,)},
     )
-    (problem,) = of_undeclared(found, barred, called, OPEN, ())
+    (problem,) = of_undeclared(found, known(barred), OPEN)
     assert problem.message.endswith("east, which declared it last, is barred by west.")
     assert problem.hint == (
         "To let east in again, at west: sitectl token create FILE. Else: "
@@ -245,7 +256,7 @@ def test_a_service_whose_declaration_a_rule_refuses_is_not_to_be_created() -> No
     ]
     refusing = msgspec.structs.replace(table(a="here", b="east"), refused={"shop": (SiteId("b"),)})
     rules = SharingRules({"shop": Sharing(import_from=("west",))})
-    connector, policy = of_undeclared(found, refusing, called, rules, ())
+    connector, policy = of_undeclared(found, known(refusing), rules)
     assert (connector.code, policy.code) == ("SW0301", "SW0313")
     assert connector.message == (
         "Connector here has no effect: importFrom of here does not name east, which declares shop."
@@ -258,7 +269,7 @@ def test_a_service_that_nobody_declares_is_to_be_created() -> None:
         (Undeclared("Connector", "here", "shop"), []),
         (Undeclared("Policy", "cap", "shop", "--max-share none"), []),
     ]
-    connector, policy = of_undeclared(found, table(b="east"), called, OPEN, ())
+    connector, policy = of_undeclared(found, known(table(b="east")), OPEN)
     assert (connector.code, policy.code) == ("SW0301", "SW0313")
     assert connector.hint == "sitectl service create shop PORT"
     undo = "sitectl service set shop --max-share none"
@@ -270,26 +281,26 @@ def test_connectors_of_one_service_that_is_not_declared_are_one_problem() -> Non
     found: list[tuple[Undeclared, list[SiteId]]] = [
         (Undeclared("Connector", name, name.partition("-")[0]), []) for name in names
     ]
-    shop, db = of_undeclared(found, table(b="east"), called, OPEN, ())
+    shop, db = of_undeclared(found, known(table(b="east")), OPEN)
     assert shop.message == (
         "Connectors shop-1, shop-2, shop-3 and 2 more: no site declares the service shop."
     )
     assert db.message == "Connector db: no site declares the service db."
     refusing = msgspec.structs.replace(table(a="here", b="east"), refused={"shop": (SiteId("b"),)})
-    (shop, _) = of_undeclared(found, refusing, called, OPEN, ())
+    (shop, _) = of_undeclared(found, known(refusing), OPEN)
     assert shop.message.startswith("Connectors shop-1, shop-2, shop-3 and 2 more have no effect: ")
 
 
 def test_a_service_whose_owner_is_there_may_be_withheld() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
-    (problem,) = of_undeclared(found, table(b="east"), called, OPEN, ())
+    (problem,) = of_undeclared(found, known(table(b="east")), OPEN)
     assert "east declared it last, and does not now, or not for this site." in problem.message
     assert problem.hint.startswith("See who may use what: sitectl access. If east gave it up: ")
 
 
 def test_a_service_whose_owner_was_deleted_is_to_be_created() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
-    (problem,) = of_undeclared(found, table(), called, OPEN, {SiteId("b")})
+    (problem,) = of_undeclared(found, known(table(), {SiteId("b")}), OPEN)
     assert problem.message.endswith("shop. east, which declared it last, was deleted.")
     assert problem.hint == "sitectl service create shop PORT"
 
@@ -299,10 +310,12 @@ def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
     sites = table(c="west")
     route = msgspec.structs.replace(sites.sites[SiteId("c")], reachable=False)
     away = msgspec.structs.replace(sites, sites={SiteId("c"): route})
-    for known, names in ((sites, "east"), (away, "east, west")):
-        (problem,) = of_undeclared(found, known, called, OPEN, ())
+    for routes, names in ((sites, "east"), (away, "east, west")):
+        (problem,) = of_undeclared(found, known(routes), OPEN)
         assert f"{names}, which declared it last" in problem.message
         assert "create" not in problem.hint and "link status" in problem.hint
+        (problem,) = of_undeclared(found, known(routes, all_links_up=True), OPEN)
+        assert problem.hint.endswith(". See: sitectl ping east"), "`link status` has no fault"
 
 
 def test_weights_of_names_that_are_those_of_no_single_site_are_a_problem() -> None:

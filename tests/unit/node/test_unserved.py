@@ -90,6 +90,10 @@ def test_else_the_sites_that_had_some() -> None:
     assert found.message == f"{START}far: link1 to far is down since 19:44:55."
     assert found.hint == f"See the links: sitectl link status. At far: {STATUS}"
     many = [gone(f"s{n}", "no path") for n in range(5)]
+    far = problem(UnservedPort(key=DB, gone=many[:2], all_links_up=True))
+    assert far.hint == f"See where the path ends: sitectl ping s0. At s0, s1: {STATUS}", (
+        "`link status` would show no fault"
+    )
     found = problem(UnservedPort(key=DB, gone=many[:4]))
     assert found.message.endswith("s2: no path; and 1 more site that had targets.")
     found = problem(UnservedPort(key=DB, gone=many))
