@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from router.admin.views.live import Live
-from router.admin.views.services import AbsentSite
+from router.admin.views.services import AbsentSite, TargetCount
 from router.admin.views.why import WhyCandidate, WhyDecision, WhyQueue
 from router.balance.deciding.explain import ROOM_FARTHER
 from tests.browser import pictures, scenes
@@ -314,6 +314,25 @@ def test_it_says_who_is_held_for_what_and_that_a_service_is_drained(
         expect(panel).to_contain_text(": every site that may serve it is full.")
         expect(panel).not_to_contain_text("all-full")
         expect(page.get_by_text("drained to 30%")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        (0.0, "Drained: nothing new of this service is served here."),
+        (1.0, "0 of 2 targets here are ready."),
+    ],
+)
+def test_an_idle_site_without_a_ready_target_says_whether_a_drain_is_why(
+    takes: float, said: str, chromium: Browser, stage: Stage
+) -> None:
+    live = with_shop(stage.router.live, takes=takes, local_targets=TargetCount(2, 0))
+    shop = next(one for one in live.services if one.name == "shop")
+    here, *others = shop.sites
+    sites = (msgspec.structs.replace(here, targets_ready=0), *others)
+    stage.router.live = msgspec.structs.replace(with_shop(live, sites=sites), now=())
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text(said)).to_be_visible()
 
 
 def test_a_policy_is_named_with_its_mark_and_its_isolation(chromium: Browser, stage: Stage) -> None:

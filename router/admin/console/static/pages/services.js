@@ -230,6 +230,7 @@ function leaving(service, now, live) {
   }
   if (here?.note) return `${here.note}.`;
   if (!here?.targets_ready) {
+    if (service.takes === 0) return "Drained: nothing new of this service is served here.";
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
   }
   if (now?.failed_per_s >= LEAST_PER_S) {
