@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.views.live import Live
-from router.admin.views.services import AbsentSite
+from router.admin.views.services import AbsentSite, TargetCount
 from router.admin.views.status import WorkerView
 from router.model.events import Problem
 from tests.browser import pictures
@@ -74,6 +74,13 @@ def back_here() -> Live:
         msgspec.structs.replace(one, targets_ready=2) if one.local else one for one in shop.sites
     )
     shop = msgspec.structs.replace(shop, sites=sites)
+    return msgspec.structs.replace(live, services=(shop, *live.services[1:]))
+
+
+def clients_alone() -> Live:
+    """A site without any target of its own."""
+    live = pictures.dead_here()
+    shop = msgspec.structs.replace(live.services[0], targets=(), local_targets=TargetCount())
     return msgspec.structs.replace(live, services=(shop, *live.services[1:]))
 
 
@@ -217,6 +224,19 @@ def test_one_sentence_says_whether_anyone_overflows(chromium: Browser, stage: St
             stage.router.live = picture
             expect(page.locator(".sentence"), name).to_have_text(sentence)
             expect(page.locator(".answer"), name).to_contain_text(more)
+
+
+def test_where_only_clients_are_it_is_no_fault_that_requests_leave(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage) as page:
+        stage.router.live = pictures.dead_here()
+        expect(page.locator(".answer.warn .sentence")).to_have_text("shop spills to west.")
+        stage.router.live = clients_alone()
+        answer = page.locator(".answer.info")
+        expect(answer).to_contain_text(
+            "139/s of 142/s leave east because it has no target of its own."
+        )
 
 
 def test_requests_that_are_shed_are_no_failures_and_not_served_either(

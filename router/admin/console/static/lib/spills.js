@@ -10,6 +10,7 @@ const WORDS = {
   rate: "its rate is used up",
   drained: "it is drained",
   "no-target": "it has no ready target",
+  bare: "it has no target of its own",
   ejected: "its targets are ejected",
   failover: "attempts here failed",
   policy: "the policy chooses other sites too",
@@ -25,6 +26,7 @@ const BEGAN = {
   rate: "its rate was used up",
   drained: "it was drained",
   "no-target": "it had no ready target",
+  bare: "it had no target of its own",
   ejected: "its targets were ejected",
   failover: "attempts here failed",
   policy: "the policy chose other sites too",
@@ -142,13 +144,28 @@ export function spilledText(now) {
  * @param {any[]} nows @param {any[]} services
  */
 export function reasons(nows, services) {
-  const lately = nows.filter((now) => now.spilled_per_s >= LEAST_PER_S);
-  const open = nows.filter((now) => !lately.includes(now));
+  const [lately, open] = [[], []];
+  for (const one of nows) {
+    const isBare = serviceOf(one, services)?.local_targets.total === 0;
+    if (one.spilled_per_s >= LEAST_PER_S) lately.push({ ...one, spilled_for: named(one.spilled_for, isBare) });
+    else open.push(named(one.open_for, isBare));
+  }
   const found = byNumber(lately.map((one) => one.spilled_for));
   const over = found.filter((reason) => isOver(reason, lately, services));
   const now = found.filter((one) => !over.includes(one));
-  const began = [...over, ...byNumber(open.map((one) => one.open_for))];
+  const began = [...over, ...byNumber(open)];
   return { now, began: [...new Set(began)].filter((one) => !now.includes(one)) };
+}
+
+/** A site without any target of its own, as where only clients are, lacks none that is ready. */
+function named(counts, isBare) {
+  if (!isBare || !counts["no-target"]) return counts;
+  const { "no-target": bare, ...others } = counts;
+  return { ...others, bare };
+}
+
+function serviceOf(now, services) {
+  return services.find((one) => one.name === now.service && one.port === now.port);
 }
 
 /** For each reason, whether it no longer holds, judged by this site's state of the service. */
@@ -189,10 +206,7 @@ function localPartOf(service) {
 function isOver(reason, nows, services) {
   return nows
     .filter((now) => now.spilled_for[reason])
-    .every((now) => {
-      const service = services.find((one) => one.name === now.service && one.port === now.port);
-      return IS_OVER[reason]?.(service, now) ?? false;
-    });
+    .every((now) => IS_OVER[reason]?.(serviceOf(now, services), now) ?? false);
 }
 
 /** @param {Record<string, number>[]} counts */
