@@ -179,6 +179,7 @@ def _none_is_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
         and truth.is_over("stopping", site) > TOLD_S
         and truth.lasts("usable", teller, site) > TOLD_S
         and truth.is_known_whole(teller, site)
+        and truth.is_over("isolated") > TOLD_S
         and site != own
     ]
     if truth.lasts("serves", teller) > OWN_S:

@@ -84,7 +84,7 @@ class Eye:
                 why = self.why()
                 return None if why is None else _body(answers.item("Why", why))
             case "live":
-                return _body(answers.item("Live", self._live()))
+                return self.live()
             case other:
                 raise AssertionError(f"nothing asks for {other}")
 
@@ -117,9 +117,10 @@ class Eye:
         is_set = now != self._view.utc(self._now(), "milliseconds")
         return now, () if is_set else past or ()
 
-    def _live(self) -> dict[str, object]:
+    def live(self) -> bytes:
+        """As the console and `top` get it."""
         rows = list(self._living.services())
-        return {
+        now = {
             "at": self._view.utc(self._now()),
             "status": self._view.status(),
             "links": self._view.links(),
@@ -127,6 +128,7 @@ class Eye:
             "services": [service for service, _ in rows],
             "now": [now for _, now in rows],
         }
+        return _body(answers.item("Live", now))
 
     def sentences(self) -> Iterator[str]:
         """All of them, as they stand now."""

@@ -19,6 +19,7 @@ from tests.simulation.hours.episodes import Episodes
 from tests.simulation.hours.eye import Eye
 from tests.simulation.hours.next_request import false_next
 from tests.simulation.hours.omissions import unsaid
+from tests.simulation.hours.overview import false_overview, overview
 from tests.simulation.hours.printed import false_in
 from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.hours.truth import Truth
@@ -193,6 +194,9 @@ class Hour:
             yield self._finding(key, "events", wrong)
         for wrong in false_in_past(self.truth, key, *eye.past()):
             yield self._finding(key, "why --last", wrong)
+        said = overview(eye.live())
+        for wrong in false_overview(self.truth, key, said):
+            yield self._finding(key, f"{said.text} {said.more}", wrong)
         if self._chance.random() < NEXT:
             for wrong in false_next(self.world, self.truth, key, eye):
                 yield self._finding(key, "why", wrong)

@@ -119,6 +119,8 @@ class Truth:
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
         self._sample_ways()
+        specs = [spec for one in self._world.sites.values() for spec in one.services.values()]
+        self._note(("isolated",), any(spec.policy.isolation != "none" for spec in specs))
 
     def _routers_of(self, name: str) -> list[SimSite]:
         """Running or not."""
