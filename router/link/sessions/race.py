@@ -198,7 +198,7 @@ class Race:
         if not self._questions:
             self._begin()
         elif self._is_ready:
-            self._go_on_if_idle()
+            self._join_late()
         elif addresses and self._timer is None:
             due = self._network.now() + limits.RACE_RESOLVE_S
             self._timer = self._network.call_at(due, self._begin)
@@ -212,10 +212,12 @@ class Race:
             self._is_ready = True
             self._next()
         else:
-            self._go_on_if_idle()
+            self._join_late()
 
-    def _go_on_if_idle(self) -> None:
-        if not self._dials and not self._won:
+    def _join_late(self) -> None:
+        """A name was resolved late. Without a timer there was nothing left to begin: attempts under
+        way may be silent until their timeout."""
+        if self._timer is None:
             self._next()
 
     # Attempts.

@@ -173,6 +173,20 @@ def test_a_name_without_an_address_does_not_hold_up_the_others() -> None:
     assert state_of(west) == ("up", "")
 
 
+def test_a_name_that_is_resolved_late_joins_its_race_though_another_endpoint_is_silent() -> None:
+    world = World()
+    west = Router(world, "west")
+    Router(world, "east")
+    world.silent.add(("hole", 1))
+    world.names["late"] = ("east",)
+    world.slow_names["late"] = 1.0
+    west.links.set_links({"x": spec(west, "hole", "late")})
+    world.advance(0.99)
+    assert dialed(world) == ["hole"]
+    world.advance(0.01)
+    assert state_of(west) == ("up", "")
+
+
 def test_a_link_with_nothing_but_unknown_names_backs_off() -> None:
     world = World()
     west = Router(world, "west")

@@ -40,6 +40,7 @@ class World(VirtualTime):
         self.dials: list[tuple[float, str, int]] = []
         self.dial_failure: DialFailure | None = None
         self.names: dict[str, tuple[str, ...]] = {}  # Other names are addresses themselves.
+        self.slow_names: dict[str, float] = {}  # Names that take so many seconds to resolve.
         self.silent: set[tuple[str, int]] = set()  # Dials there are never answered.
         self.refusals: dict[tuple[str, int], DialFailure] = {}
         self.vias: list[Proxy | None] = []  # Of `dials`.
@@ -65,7 +66,15 @@ class World(VirtualTime):
 
     def resolve(self, host: str, done: Callable[[tuple[str, ...]], None]) -> FakeTimer:
         question = FakeTimer(lambda: done(self.names.get(host, (host,))))
-        self.later(lambda: question.callback() if question.callback else None)
+
+        def answer() -> None:
+            if question.callback:
+                question.callback()
+
+        if host in self.slow_names:
+            self.call_at(self.time + self.slow_names[host], answer)
+        else:
+            self.later(answer)
         return question
 
     def listen(
