@@ -99,6 +99,7 @@ class Rebalancing:
         "_autos",
         "_clients",
         "_departures",
+        "_due",
         "_looks_at",
         "_quiet",
         "_returning",
@@ -123,6 +124,7 @@ class Rebalancing:
         # Clients that were asked to leave, and when each was gone; infinite: it is still there.
         self._returning: dict[ServiceKey, dict[ClientConnection, float]] = {}
         self._timer: Timer | None = None
+        self._due = 0.0  # Of the timer.
         self._tell: Callable[[RebalanceNews], None] = lambda _: None
 
     def follow(self, tell: Callable[[RebalanceNews], None]) -> None:
@@ -170,16 +172,27 @@ class Rebalancing:
     # Checks
 
     def _arm(self) -> None:
+        """Set the next check, unless an earlier one is due: a service that is configured often must
+        not put it off."""
+        if not self._runs and not self._autos:
+            return
+        wait_s = limits.REBALANCE_TICK_S if self._runs else limits.REBALANCE_LOOK_S
+        due = self._timers.now() + wait_s
         if self._timer is not None:
+            if self._due <= due:
+                return
             self._timer.cancel()
-            self._timer = None
-        if self._runs or self._autos:
-            wait_s = limits.REBALANCE_TICK_S if self._runs else limits.REBALANCE_LOOK_S
-            self._timer = self._timers.call_at(self._timers.now() + wait_s, self._tick)
+        self._due = due
+        self._timer = self._timers.call_at(due, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        now = self._timers.now()
+        try:
+            self._look(self._timers.now())
+        finally:
+            self._arm()
+
+    def _look(self, now: float) -> None:
         if now >= self._looks_at:
             self._looks_at = now + limits.REBALANCE_LOOK_S
             for service in list(self._autos.values()):
@@ -188,7 +201,6 @@ class Rebalancing:
             self._go_on(run, now)
         if not self._runs and not self._seen:
             self._quiet.clear()
-        self._arm()
 
     def _look_at(self, service: Service, now: float) -> None:
         """Check a service that always rebalances: twice in a row, so that no moment counts."""

@@ -443,6 +443,40 @@ def test_with_auto_connections_come_back_by_themselves_and_stay_when_they_are_ri
     assert sum(has_ended(client) for client in far) == 2
 
 
+def test_with_auto_connections_come_back_however_often_the_service_is_configured() -> None:
+    auto = replace(PLAIN, rebalance="auto")
+    world = World(auto, here=0)
+    client = world.client()
+    world.set_capacity(5)
+    for number in range(int(3 * limits.REBALANCE_LOOK_S + limits.REBALANCE_IDLE_S) + 1):
+        world.a.forwarder.set_service(KEY, replace(auto, max_age_grace_s=20.0 + number))
+        world.network.advance(1.0)
+    assert has_ended(client)
+
+
+def test_a_fault_of_ours_at_the_end_of_a_run_ends_no_other_run() -> None:
+    auto = replace(PLAIN, rebalance="auto")
+    world = World(auto, here=0)
+    first = world.client()
+
+    def fails(news: RebalanceNews) -> None:
+        raise LookupError("a fault of ours")
+
+    world.rebalancing.follow(fails)
+    world.set_capacity(5)
+    world.network.advance(3 * limits.REBALANCE_LOOK_S + limits.REBALANCE_IDLE_S + 1)
+    assert has_ended(first)
+    world.end_what_ended()
+    with pytest.raises(LookupError):
+        world.network.advance(60.0)
+    world.set_capacity(0)
+    second = world.client()
+    world.set_capacity(5)
+    world.rebalancing.follow(world.news.append)
+    world.network.advance(3 * limits.REBALANCE_LOOK_S + limits.REBALANCE_IDLE_S + 1)
+    assert has_ended(second)
+
+
 def test_with_auto_what_is_busy_stays_and_is_not_told_again_and_again() -> None:
     world = World(replace(PLAIN, rebalance="auto"), here=0)
     client = world.client()
