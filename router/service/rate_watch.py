@@ -36,9 +36,9 @@ class RateWatch:
 
     def _look(self) -> None:
         self._timer = None
+        self._look_later()
         rate = self._ledger.rate_load(self._timers.now())
         state = rate.state if rate is not None else 0
         if state != self._state:
             self._state = state
             self._changed()
-        self._look_later()

@@ -30,6 +30,7 @@ class SlowStarts:
 
     def _look(self) -> None:
         self._timer = None
-        if self._ledger.grow(self._timers.now()):
-            self._grew()
+        has_grown = self._ledger.grow(self._timers.now())
         self._look_later()
+        if has_grown:
+            self._grew()

@@ -82,8 +82,8 @@ class Departures:
         )
         self._asked[client] = departure
         self.involved.add(client)
-        self._look_at(client, departure)
         self._arm()
+        self._look_at(client, departure)
 
     def gone(self, client: ClientConnection) -> None:
         """``client`` is lost."""
@@ -99,9 +99,9 @@ class Departures:
 
     def _look(self) -> None:
         self._timer = None
+        self._arm()
         for client, departure in list(self._asked.items()):
             self._look_at(client, departure)
-        self._arm()
 
     def _look_at(self, client: ClientConnection, departure: _Departure) -> None:
         now, session = self._timers.now(), client.session

@@ -52,16 +52,21 @@ class UnansweredStreams:
 
     def _look(self) -> None:
         now = self._timers.now()
-        if now - self._due < limits.UNANSWERED_LOOK_S:  # Else answers may wait to be read here.
-            for stream, since in self._late(now):
-                if stream in self.since:  # The end of one may end another.
-                    if stream.is_probe:
-                        self._remotes.note_round_trip(stream.egress_site, now - since)
-                    del self.since[stream]
-                    stream.unanswered()
-        self.is_watched = False
-        if self.since:
-            self.watch()
+        try:
+            if now - self._due < limits.UNANSWERED_LOOK_S:  # Else answers may wait to be read here.
+                self._give_up_late(now)
+        finally:
+            self.is_watched = False
+            if self.since:
+                self.watch()
+
+    def _give_up_late(self, now: float) -> None:
+        for stream, since in self._late(now):
+            if stream in self.since:  # The end of one may end another.
+                if stream.is_probe:
+                    self._remotes.note_round_trip(stream.egress_site, now - since)
+                del self.since[stream]
+                stream.unanswered()
 
     def _late(self, now: float) -> list[tuple[Unanswered, float]]:
         late: list[tuple[Unanswered, float]] = []

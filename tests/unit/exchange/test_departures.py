@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from router.balance.deciding.placement import Placement
+from router.exchange.clients.ingress_tcp import TcpSession
 from router.exchange.clients.rebalancing import RebalanceNews, RebalanceTerms
 from router.http.http1.websocket_frames import RESTARTING
 from router.model import limits
@@ -166,6 +167,24 @@ def test_a_busy_one_lasts_until_it_is_quiet_or_past_its_grace() -> None:
     for _ in range(int(limits.DEPARTURE_LINGER_S) + 1):
         world.network.advance(1.0)
     assert busy.was_reset and quiet.was_reset  # Neither answered its end.
+
+
+def test_a_fault_of_ours_with_one_connection_ends_no_departure() -> None:
+    world = World(AGED)
+    clients = [world.client(), world.client()]
+
+    def fails(session: TcpSession, *, quiet: bool) -> None:
+        raise LookupError("a fault of ours")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TcpSession, "leave", fails)
+        for _ in clients:
+            with pytest.raises(LookupError):
+                world.network.advance(60.0)
+        with pytest.raises(LookupError):
+            world.network.advance(limits.DEPARTURES_LOOK_S)
+    world.network.advance(SOON_S)
+    assert all(has_ended(client) for client in clients)
 
 
 def test_ages_differ_by_the_jitter() -> None:

@@ -16,6 +16,7 @@ from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.settings import Timeouts
 from router.net.ports import Loss, Tls
+from router.service.ports import LegFailure
 from router.service.targets.http2.pool import Http2Pool
 from router.service.targets.http2.session import TargetSession
 from router.service.targets.http2.target import Http2TargetLeg
@@ -1066,3 +1067,18 @@ def test_a_connection_that_its_target_has_ended_takes_nothing_and_is_none_to_be_
     assert target.pool.shed_idle() == 0
     target.leg()
     assert len(target.network.dials) == 1
+
+
+def test_a_fault_of_ours_with_one_stream_leaves_the_others_watched(target: Target) -> None:
+    def fails(failure: LegFailure) -> None:
+        raise LookupError("a fault of ours")
+
+    target.leg()
+    target.server(streams=1)
+    broken, _ = target.leg()
+    _, handler = target.leg()
+    broken.connect_failed = fails  # type: ignore[method-assign]
+    with pytest.raises(LookupError):
+        target.network.advance(60.0)
+    target.network.advance(limits.POOL_SWEEP_S)
+    assert [event[0] for event in handler.events] == ["done"]

@@ -86,6 +86,22 @@ def test_who_waits_is_served_as_slots_come() -> None:
     assert served(clients) == 8
 
 
+def test_a_fault_of_ours_ends_no_slow_start() -> None:
+    network, ledger, faults = FakeNetwork(), LocalLedger(), [LookupError("a fault of ours")]
+
+    def grew() -> None:
+        if faults:
+            raise faults.pop()
+
+    ledger.set_targets({NEW: TargetTerms(name="n", capacity=20)})
+    ledger.set_ready(NEW, True)
+    SlowStarts(ledger, network, grew).begin(NEW)
+    with pytest.raises(LookupError):
+        network.advance(60.0)
+    network.advance(60.0)
+    assert not ledger.sums.is_starting
+
+
 def test_whose_deadline_passes_is_served_and_so_are_all() -> None:
     place = Place()
     clients = place.come(2) + place.come(1, wait_s=0.1) + place.come(5)

@@ -68,3 +68,18 @@ def test_a_site_has_the_time_of_a_connect_and_some_round_trips_more(
     assert stream.given_up == 0
     network.advance(2 * limits.UNANSWERED_LOOK_S)
     assert stream.given_up == 1
+
+
+def test_a_fault_of_ours_in_one_request_leaves_the_others_watched() -> None:
+    class Broken(Asking):
+        def unanswered(self) -> None:
+            raise LookupError("a fault of ours")
+
+    network, remotes, stream = FakeNetwork(), Remotes(), Asking(is_probe=False)
+    streams = UnansweredStreams(network, remotes, lambda: CONNECT_S)
+    streams.since = {Broken(is_probe=False): network.now(), stream: network.now()}
+    streams.watch()
+    with pytest.raises(LookupError):
+        network.advance(60.0)
+    network.advance(2 * limits.UNANSWERED_LOOK_S)
+    assert (stream.given_up, streams.is_watched) == (1, False)

@@ -216,6 +216,8 @@ class Http2Pool:
 
     def _swept(self) -> None:
         self._sweep = None
+        if self._sessions or self.waiting:
+            self._arm()
         now = self.network.now()
         for awaited in [one for one in self.waiting if now >= one.deadline]:
             del self.waiting[awaited]
@@ -223,5 +225,3 @@ class Http2Pool:
         for session in list(self._sessions):
             session.tick(now, self.timeouts)
         self.serve()
-        if self._sessions or self.waiting:
-            self._arm()
