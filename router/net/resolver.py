@@ -4,6 +4,7 @@ A name that was good once stays usable: a caller gets a new answer if one comes 
 last good one. A name that fails is queried again after a pause that doubles, not by every caller.
 """
 
+import logging
 import socket
 import threading
 from collections import deque
@@ -24,6 +25,8 @@ from router.net.poller import Poller
 from router.net.ports import Timer
 from router.net.sockets import in_turn, is_numeric, unmapped_ipv4
 from router.net.threads import Threads
+
+_LOG = logging.getLogger(__name__)
 
 Resolved = Callable[[tuple[str, ...]], None]
 Lookup = Callable[[str], tuple[str, ...]]
@@ -205,7 +208,11 @@ class Resolver:
         question.answer(known.next_addresses(now))
 
     def _look_up(self, name: str) -> None:
-        answer = self._lookup(name)
+        try:
+            answer = self._lookup(name)
+        except Exception:  # No memory was left, perhaps. The name can be asked for again.
+            _LOG.exception("a name could not be looked up")
+            answer = ()
         with self._lock:
             if not self._closed:
                 self._answers.append((name, answer))

@@ -37,6 +37,7 @@ class Names:
         self.host = JumpingHost()
         self.answer: tuple[str, ...] = ()
         self.asked = 0
+        self.faults: list[Exception] = []  # Of the next look-ups.
         self.gate = threading.Event()
         self.gate.set()
         self.network = EpollNetwork(self.host, lookup=self._look_up)
@@ -45,6 +46,8 @@ class Names:
     def _look_up(self, name: str) -> tuple[str, ...]:
         self.asked += 1
         self.gate.wait(10.0)
+        if self.faults:
+            raise self.faults.pop()
         return self.answer
 
     def listen(self, *hosts: str) -> None:
@@ -189,6 +192,20 @@ def test_a_name_that_fails_is_asked_for_less_and_less_often_and_found_again(name
     names.port = 0
     names.listen("127.0.0.2")
     names.host.jump(limits.RESOLVE_RETRY_MAX_S)
+    assert names.host_dialed() == "127.0.0.2"
+    names.network.close()
+
+
+def test_look_ups_without_memory_end_no_later_ones(names: Names) -> None:
+    names.faults = [MemoryError() for _ in range(limits.RESOLVE_THREADS)]
+    names.port = 1
+    while names.faults:
+        failure = names.dial()
+        assert isinstance(failure, DialFailure) and failure.code == "name"
+        names.host.jump(limits.RESOLVE_RETRY_MAX_S)
+    names.port = 0
+    names.answer = ("127.0.0.2",)
+    names.listen("127.0.0.2")
     assert names.host_dialed() == "127.0.0.2"
     names.network.close()
 
