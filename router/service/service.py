@@ -238,6 +238,7 @@ class Service(ServiceFigures):
             self._note_desertion(was_served)
             if self.sessions is not None:
                 self.sessions.set_sites(self.balancer.sites)
+        self.balancer.forget_gone(self.now())
         self.routes.changed()
         self.queue.rerouted()
         self.own_targets.recall_if_deserted()

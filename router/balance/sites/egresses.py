@@ -129,6 +129,11 @@ class Egresses:
         self.routers[advert.router] = known
         return known
 
+    def forget_gone(self, now: float) -> None:
+        """Forget what is remembered of failing sites that are no candidates any more."""
+        if self.ejections.active:
+            self.ejections.forget_gone(self._remotes, now)
+
     def kept_places(self, now: float) -> frozenset[str]:
         """Places (`Decision.place`) that reserve their free slots from sheddable requests.
         O(routers).

@@ -26,7 +26,7 @@ site was ejected does not count afterwards.
 """
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from math import inf
 from typing import Final, assert_never
 
@@ -361,6 +361,16 @@ class SiteEjections:
         """The site has all of its places again."""
         if self.active.get(ejection.site) is ejection:
             del self.active[ejection.site]
+
+    def forget_gone(self, present: Container[SiteId], now: float) -> None:
+        """Forget ejections of sites that are not ``present`` once they have been over for a while:
+        no request there settles them. A site that comes back is on probation, or new again.
+        """
+        over_at = now - limits.EJECT_FORGET_S
+        for site, ejection in list(self.active.items()):
+            if ejection.until <= over_at and site not in present:
+                del self.active[site]
+                self._records.returned(site, now)
 
     def _remember(self, site: SiteId, now: float) -> None:
         """Bounded: the site that failed longest ago and is not ejected is forgotten."""

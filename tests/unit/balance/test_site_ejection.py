@@ -5,7 +5,7 @@ import pytest
 
 from router.balance.balancer import ServiceBalancer
 from router.balance.deciding.decisions import Asked, Decision, NoChoice
-from router.balance.sites.site_ejection import SiteNews, SiteReturned
+from router.balance.sites.site_ejection import EjectionKind, SiteNews, SiteReturned
 from router.model import limits
 from router.model.ids import RouterId, SiteId
 from tests.unit.balance.builders import balancer_of, ledger_of, remote, serve_at_once
@@ -333,3 +333,31 @@ def test_a_probe_that_says_nothing_is_followed_by_the_next_one_a_period_later() 
     due = ejection.until
     ejection.end(due + 1.0)
     assert (ejection.under_way, ejection.until) == (0, due), "it is back"
+
+
+@pytest.mark.parametrize("how", ["ejected", "new", "woken"])
+def test_a_site_that_is_gone_for_long_is_remembered_by_its_failures_alone(how: str) -> None:
+    balancer = balancer_of(ledger_of(10), remote("a", 1), remote("b", 2))
+    if how == "ejected":
+        fail(balancer, "a")
+    else:
+        (balancer.ejections.introduce if how == "new" else balancer.ejections.wake)(FAILS, 0.0)
+    until = balancer.ejections.active[FAILS].until
+    balancer.set_remotes([remote("b", 2)])
+    for now, is_known in ((until + limits.EJECT_FORGET_S - 1, True), (until + 3_600.0, False)):
+        balancer.forget_gone(now)
+        assert (FAILS in balancer.ejections.active) is is_known
+    now = until + 7_200.0
+    balancer.ejections.introduce(FAILS, now)
+    balancer.set_remotes([remote("a", 1), remote("b", 2)])
+    assert balancer.ejections.active[FAILS].places(now) == 1, "it begins small again"
+    balancer.ejections.failed(FAILS, balancer.ejections.active[FAILS], "reset", now)
+    is_out = balancer.ejections.active[FAILS].kind is EjectionKind.EJECTED
+    assert is_out is (how == "ejected"), "after an ejection one failure is enough"
+
+
+def test_a_site_that_is_a_candidate_is_not_forgotten_while_nobody_asks_it() -> None:
+    balancer = balancer_of(ledger_of(10), remote("a", 1), remote("b", 2))
+    fail(balancer, "a")
+    balancer.forget_gone(3_600.0)
+    assert FAILS in ejected(balancer)

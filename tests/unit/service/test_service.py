@@ -611,6 +611,21 @@ def test_who_waits_may_go_on_at_the_end_of_the_turn_in_which_a_site_is_put_out_o
     assert [type(news) for news in world.site_news] == [SiteEjected, SiteWoken]
 
 
+def test_an_ejected_site_that_is_gone_is_forgotten_when_routes_change_later() -> None:
+    world = World()
+    service, network = world.service, world.network
+    ejections = service.balancer.ejections
+    service.set_remotes([candidate("b"), candidate("c", cost=2)])
+    while B not in ejections.active:
+        ejections.failed(B, None, "reset", network.now())
+        network.advance(1.0)
+    service.set_remotes([candidate("c", cost=2)])
+    assert B in ejections.active
+    network.advance(limits.EJECT_MAX_S + limits.EJECT_FORGET_S)
+    service.set_remotes([candidate("c", cost=3)])
+    assert not ejections.active
+
+
 def test_an_ejected_site_is_looked_at_again_by_time_while_somebody_waits() -> None:
     world = World()
     service, network = world.service, world.network
