@@ -217,7 +217,9 @@ class LoadExchange:
             self._ports.report_load(accepted.report, accepted.site)
             how = accepted.urgency
             waits_s = gathers_s if how == Urgency.REFRESH else 0.0
-            self._put(accepted.forward_to, report, how, waits_s)
+            # A neighbor that is gone is in the table for a moment yet.
+            onward = [router for router in accepted.forward_to if router in self._budgets]
+            self._put(onward, report, how, waits_s)
         self._flush()
 
     def last(self, router: RouterId, key: ServiceKey) -> LoadReport | None:

@@ -163,6 +163,20 @@ def test_a_neighbour_that_went_meanwhile_is_told_nothing() -> None:
     assert len(world.sent) == 1
 
 
+def test_reports_go_on_to_no_neighbour_that_is_gone_though_the_table_has_it_yet() -> None:
+    world = World()
+    network, first, second = between_two()
+    table, said = network.table("b"), [LoadReport(first, n, "x", 80, n, 1, 10) for n in (1, 2)]
+    for neighbour in (first, second):
+        world.exchange.neighbour_up(neighbour, neighbour)
+    world.exchange.received(first, (said[0],), table)
+    world.exchange.neighbour_down(second)
+    world.exchange.received(first, (said[1],), table)
+    world.run_until(104.0)
+    told = [report for _, to, reports in world.messages if to == second for report in reports]
+    assert [report for report in told if report.router == first] == [said[0]]
+
+
 def told_by(network: Network, count: int) -> tuple[LoadReport, ...]:
     origin = network.identities["a"].router
     return tuple(LoadReport(origin, seq, "x", 80, seq % 7, 1, 10) for seq in range(1, count + 1))
