@@ -469,6 +469,7 @@ LINE_SERVED_MAX = 512  # Recent times of a queue's progress, which judge the las
 FAR_RTT_S = 0.04  # With a longer round trip a request queues at a full site at once: some 50 ms.
 STANDING_MAX = 16  # Requests of one ingress waiting at one near egress,
 STANDING_FAR_MAX = 512  # or at a far one: half of a lane's unanswered OPENs.
+ROUND_TRIPS_KEPT_MAX = 2_048  # Sites of one service port, also without a route; the newest stay.
 ROUND_TRIP_SAMPLES = 16  # The shortest of so many waits at a far site is its round trip.
 OPEN_WAIT_S_MAX = 60.0  # The most that an OPEN may ask for; longer is cut.
 STAND_S = 0.25  # How long a request waits at another site before it tries others again.

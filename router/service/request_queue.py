@@ -280,7 +280,7 @@ class RequestQueue:
             if not self._standing_at(place):
                 self._siblings.discard(place)
         if turned_away:
-            self._not_before[place] = self._timers.now() + limits.STAND_RETRY_S
+            self._try_later(place)
 
     def reconsider(self) -> None:
         """Figures changed: send on those that can go now, and let others wait elsewhere."""
@@ -358,6 +358,12 @@ class RequestQueue:
             standing = self._standing_at(wait.place)
         return standing_target(freed_per_s, rtt_s, beyond) - standing
 
+    def _try_later(self, place: str) -> None:
+        """None of ours is to wait at ``place`` for a moment."""
+        now = self._timers.now()
+        recent = {one: at for one, at in self._not_before.items() if now < at}
+        self._not_before = recent | {place: now + limits.STAND_RETRY_S}
+
     def _turns_away(self, place: str) -> bool:
         """The place refused to let one of ours wait a moment ago."""
         now = self._timers.now()
@@ -380,6 +386,6 @@ class RequestQueue:
         )
         for waiter, deadline in islice(fit, places):
             if not self.stand(waiter, wait, deadline, is_only=is_only):
-                self._not_before[wait.place] = now + limits.STAND_RETRY_S
+                self._try_later(wait.place)
                 return
             self.leave(waiter)

@@ -53,8 +53,8 @@ def _entries(table: Any) -> list[object]:
 
 
 def _is_ours(one: object) -> bool:
-    module = type(one).__module__
-    return module.startswith(_OURS) and not module.startswith(_NOT_OURS)
+    modules = [kind.__module__ for kind in type(one).__mro__]  # Also what a test derives.
+    return not modules[0].startswith(_NOT_OURS) and any(one.startswith(_OURS) for one in modules)
 
 
 def _attributes(one: object) -> Iterator[tuple[str, object]]:

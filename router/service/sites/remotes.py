@@ -1,6 +1,7 @@
 """Round trips and durations that one service port knows of other sites, besides load estimates."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from math import inf
 
 from router.model import limits
@@ -30,8 +31,20 @@ class Remotes:
 
     def learn(self, remotes: Sequence[RemoteCandidate]) -> None:
         """The remote candidates of the present route table."""
+        known = self._round_trips_s
         for one in remotes:
-            self._round_trips_s.setdefault(one.site, 0.0)
+            known.setdefault(one.site, 0.0)
+        if len(known) > limits.ROUND_TRIPS_KEPT_MAX:
+            self._forget({one.site for one in remotes})
+
+    def _forget(self, present: AbstractSet[SiteId]) -> None:
+        """Of the sites without a route, those that were learned first."""
+        known = self._round_trips_s
+        gone = [site for site in known if site not in present]
+        for site in gone[: len(known) - limits.ROUND_TRIPS_KEPT_MAX]:
+            del known[site]
+            self.far.discard(site)
+            self._shortest.pop(site, None)
 
     def note_service(self, times_s: Sequence[float]) -> None:
         """In this turn requests ended at targets, which had them for these times."""

@@ -114,3 +114,14 @@ def test_a_longer_way_is_believed_after_so_many_stands_and_not_before() -> None:
             assert known.round_trip_s(B) == before
             known.note_stand(B, before + 1.0 + number)
         assert known.round_trip_s(B) == before + 1.0, "the shortest of them"
+
+
+def test_of_sites_without_a_route_only_the_newest_are_remembered() -> None:
+    known = Remotes()
+    names = [f"s{number}" for number in range(limits.ROUND_TRIPS_KEPT_MAX + 10)]
+    for name in names:
+        known.learn([candidate(names[0]), candidate(name)])
+        known.note_round_trip(site_of(name), 0.2)
+    kept = [name for name in names if known.round_trip_s(site_of(name))]
+    assert kept == [names[0], *names[11:]]
+    assert known.far == {site_of(name) for name in kept}

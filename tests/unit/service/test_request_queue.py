@@ -16,6 +16,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.specs import PolicySpec
 from router.service.admission import SlotAdmission
 from router.service.request_queue import RequestQueue
+from tests.simulation.tables import sizes
 from tests.unit.exchange.fakes import FakeNetwork
 
 HERE, B, C, Z = SiteId("here"), SiteId("b"), SiteId("c"), SiteId("z")
@@ -302,6 +303,20 @@ def test_who_has_no_time_to_stand_stays_and_one_behind_it_goes() -> None:
     (next_one,) = room.come(full(B), 1, left_s=2 * limits.STAND_MIN_S)
     assert (hurried.asked_to_stand, next_one.asked_to_stand) == ([], [B])
     assert list(room.line) == [hurried]
+
+
+def test_places_that_turned_a_request_away_are_forgotten_once_they_may_be_asked_again() -> None:
+    room = Room()
+    for number in range(100):
+        site = SiteId(f"s{number}")
+        wait = RemoteWait(site, (RouterId(site),))
+        for waiter in (Waiter(), Waiter()):
+            waiter.has_adjacency = not number % 2
+            if room.stand(waiter, wait, room.network.now() + WAIT_S, is_only=True):
+                room.stand_ended(waiter, site, turned_away=True)
+        room.come(full(site), 2)
+        room.network.advance(2 * limits.STAND_RETRY_S)
+    assert sizes(room)["Room._not_before"] <= 1
 
 
 def test_a_slow_start_ends_for_one_that_would_be_turned_away_and_for_no_other() -> None:
