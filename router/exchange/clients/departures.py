@@ -72,7 +72,8 @@ class Departures:
         """Ask ``client`` to end, once. A raw connection ends when nothing has moved on it for
         ``quiet_s``.
 
-        After ``grace_s`` it is reset if anything is under way; infinite: never.
+        After ``grace_s`` it is reset if anything is under way: a raw one at once if it is not
+        quiet, any other a moment later. Infinite: never.
         """
         if client in self._asked:
             return
@@ -110,13 +111,22 @@ class Departures:
             departure.quiet_s = limits.DEPARTURE_LINGER_S  # For the notified client to answer.
         quiet_s = departure.quiet.look(session.activity, now)
         is_quiet = session.is_raw and quiet_s >= departure.quiet_s
+        # Part of an answer must not look like all of it.
+        is_torn = is_over and session.is_raw and not is_quiet and not session.leaves_gently
         client.leave(
-            quiet=is_over or (is_quiet and not session.leaves_gently), cause=departure.cause
+            quiet=(is_over and not is_torn) or (is_quiet and not session.leaves_gently),
+            cause=departure.cause,
         )
-        if now >= departure.deadline + limits.DEPARTURE_LINGER_S and any(
-            flow.record.started_at < departure.deadline for flow in client.flows()
-        ):  # Later requests came on an idle connection: their answer marks the last one.
+        if is_torn or self._is_left_behind(client, departure, now):
             session.abort()
+
+    def _is_left_behind(self, client: ClientConnection, departure: _Departure, now: float) -> bool:
+        """Something is under way long after its grace. Later requests came on an idle connection:
+        their answer marks the last one.
+        """
+        return now >= departure.deadline + limits.DEPARTURE_LINGER_S and any(
+            flow.record.started_at < departure.deadline for flow in client.flows()
+        )
 
 
 class Ages:

@@ -24,7 +24,7 @@ class RebalanceTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     ``per_s``: connections that are ended, at most. ``idle_s``: a raw connection on which nothing
     moved for this time is idle. ``grace_s``: after this time of the run one that is not idle is
-    ended all the same; infinite: never.
+    reset; infinite: never.
     """
 
     over_s: float = limits.REBALANCE_OVER_S
@@ -225,8 +225,7 @@ class Rebalancing:
         for one in lasting:
             if run.credit < 1.0 or not leave:
                 break
-            if leave.get(one.site, 0) and self._may_leave(one.client, run, now):
-                self._departures.ask(one.client, "rebalance", quiet_s=0.0, grace_s=inf)
+            if leave.get(one.site, 0) and self._ask(one.client, run, now):
                 self._returning.setdefault(key, {})[one.client] = inf
                 run.credit -= 1.0
                 run.moved[one.site] += 1
@@ -242,14 +241,19 @@ class Rebalancing:
             if run.moved or not run.is_auto:
                 self._tell(RebalanceNews(key=key, moved=dict(run.moved), left=left))
 
-    def _may_leave(self, client: ClientConnection, run: _Run, now: float) -> bool:
-        """The client can leave by mild means: its protocol can ask it to, or nothing of
-        it moves.
+    def _ask(self, client: ClientConnection, run: _Run, now: float) -> bool:
+        """Ask the client to leave, by mild means if its protocol can ask it to or nothing of it
+        moves. False: it stays, until the grace of the run is over.
         """
-        if client.session.leaves_gently:
-            return True
-        quiet_s = self._quiet[client].look(client.session.activity, now)
-        return quiet_s >= run.terms.idle_s or now - run.began_at >= run.terms.grace_s
+        idle_s = run.terms.idle_s
+        may_leave = client.session.leaves_gently
+        if may_leave or self._quiet[client].look(client.session.activity, now) >= idle_s:
+            self._departures.ask(client, "rebalance", quiet_s=0.0, grace_s=inf)
+        elif now - run.began_at >= run.terms.grace_s:
+            self._departures.ask(client, "rebalance", quiet_s=idle_s, grace_s=0.0)
+        else:
+            return False
+        return True
 
     def _note_quiet(self, lasting: Iterable[_Lasting], plan: RebalancePlan, now: float) -> None:
         for client in [one.client for one in lasting if one.site in plan.placement.leave]:

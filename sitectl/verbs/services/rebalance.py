@@ -49,7 +49,7 @@ _RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(?:/s)?\Z")
     "grace_s",
     type=Duration(),
     default=None,
-    help="After so long busy tcp connections are ended too; without it they stay.",
+    help="After so long busy tcp connections are reset; without it they stay.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would move, and move nothing.")
 @click.pass_obj
