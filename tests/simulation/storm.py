@@ -4,19 +4,21 @@
 tests run some hundreds. Three sites in a row with one slot at each end, so that requests queue and
 stand elsewhere. Each round begins a few exchanges, breaks something at a random step, lets virtual
 time pass, and judges: counters are zero, memory, timers and connections where they were, no unsafe
-request ran twice, and no torn answer looked whole. Every round draws its policy, kinds of capacity
-and caps, and a strike may change them under way.
+request ran twice, and no torn answer looked whole. Every round draws the terms of its services,
+kinds of capacity and shares, and a strike may change them under way.
 """
 
 import argparse
 import random
 import time
 from collections import Counter
+from typing import Any
 
 import msgspec
 
 from router.model.capacity import Spill
 from router.model.ids import ServiceKey
+from router.model.settings import Affinity
 from router.model.specs import (
     ConnectorSpec,
     LinkSpec,
@@ -44,6 +46,27 @@ POLICIES = (
 CAPACITIES: tuple[int | str | None, ...] = (SLOTS, SLOTS, "4/s", "1,30/s", "auto", "auto,8/s", None)
 SPILLS: tuple[Spill, ...] = ("excess", "all")
 CAPS: tuple[int | str | None, ...] = (None, None, None, 1, "3/s", "1,20/s")
+TERMS: dict[str, tuple[Any, ...]] = {
+    "policy": POLICIES,
+    "affinity": (None, None, None, Affinity(by="client")),
+    "max_age_s": (0.0, 0.0, 0.0, 0.5),
+    "max_age_grace_s": (0.2, 5.0),
+    "rebalance": ("off", "off", "auto"),
+    "queue": (3, 3, 3, 3, 20, 1, 0),
+    "queue_wait_s": (0.2, 0.2, 0.2, 1.0),
+}
+"""Of a service, each drawn by itself."""
+HTTP_TERMS: dict[str, tuple[Any, ...]] = {
+    "affinity": (None, None, Affinity(by="client"), Affinity(by="cookie")),
+    "sheddable": ("", "", "", "", "Expect: 100-continue", "Host: s"),
+    "request_id": ("", "X-Request-Id"),
+}
+SHARES: dict[str, tuple[Any, ...]] = {
+    "takes": (1.0, 1.0, 1.0, 1.0, 0.5, 0.0),
+    "reserve_for_own": (0.0, 0.0, 0.0, 0.5, 1.0),
+    "max_share": (1.0, 1.0, 1.0, 0.5),
+}
+"""Of its capacity that a site takes and lends."""
 UNSAFE = ("early", "post", "up", "expect", "raw")
 
 
@@ -155,7 +178,10 @@ class Storm:
         """Another policy, other capacities and caps for the present services."""
         chance = self.random
         for name, spec in list(self.left.services.items()):
-            self.left.services[name] = msgspec.structs.replace(spec, policy=chance.choice(POLICIES))
+            terms = {field: chance.choice(values) for field, values in TERMS.items()}
+            if name == HTTP.name:
+                terms |= {field: chance.choice(values) for field, values in HTTP_TERMS.items()}
+            self.left.services[name] = msgspec.structs.replace(spec, **terms)
         for site in (self.left, self.right):
             for name, connector in list(site.connectors.items()):
                 capacity = chance.choice(CAPACITIES[:4] if name == RAW.name else CAPACITIES)
@@ -164,10 +190,11 @@ class Storm:
                 )
             cap, spill = chance.choice(CAPS), chance.choice(SPILLS)
             site.policies.clear()
-            if cap is not None:
-                site.policies["cap"] = SitePolicySpec(
-                    service=HTTP.name, site_capacity=cap, window_s=1.0, spill=spill
-                )
+            for key in (HTTP, RAW):
+                shares = {field: chance.choice(values) for field, values in SHARES.items()}
+                if key == HTTP and cap is not None:
+                    shares |= {"site_capacity": cap, "window_s": 1.0, "spill": spill}
+                site.policies[key.name] = SitePolicySpec(service=key.name, **shares)
         for site in self.world.sites.values():
             site.apply()
 
