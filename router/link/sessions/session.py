@@ -148,7 +148,10 @@ class LinkSession:
         """Dialer: offer ``lane``, whose TLS showed our leaf ``certificate``, as data lane."""
         join, answer = self.greeting.join((certificate, lane.connection.peer_certificate))
         self.lanes.data.offered(lane, answer)
-        lane.send_control(control.encode(join))
+        if self._closing and self._fault is not None:
+            lane.abort(self._fault)  # Closing since this turn, whose end would cancel the dial.
+        else:
+            lane.send_control(control.encode(join))
 
     def joined(self, lane: LaneMux, join: control.Join, certificate: bytes) -> None:
         """Acceptor: ``lane`` asks to be a data lane of this link, which is up. Raises

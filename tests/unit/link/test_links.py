@@ -209,6 +209,24 @@ def test_a_data_lane_alone_may_go_and_comes_back() -> None:
     assert on_control.losses == [] and west.owner.named("down") == []
 
 
+def test_a_data_lane_that_connects_as_its_link_ends_goes_with_it() -> None:
+    world = World()
+    west, east = linked(world)
+    control, data = world.wires
+    data.break_()
+    world.settle()
+    world.time = world.next_at
+    while world.next_at <= world.time:
+        world.fire_first()
+    assert len(world.dials) == 3  # It connects in this turn.
+    control.right.lose = lambda loss: None  # type: ignore[method-assign]  # East never hears of it.
+    west.links.drop(lambda neighbour: True, "revoked")
+    world.settle()
+    assert len(world.wires) == 3
+    assert west.owner.named("down") == [("down", east.id, "revoked")]
+    assert live_wires(world) == []
+
+
 def test_a_new_cost_does_not_reconnect() -> None:
     world = World()
     west, east = linked(world, cost=5)
