@@ -186,7 +186,8 @@ overload: dev
 image:
 	@scripts/image
 
-# Then: make image BASE=localhost/spillway/base:bookworm
+# Then: make wheels PYTHONS=3.11, as Debian's Python in it has no pip, and
+# make image BASE=localhost/spillway/base:bookworm
 base:
 	@scripts/base
 

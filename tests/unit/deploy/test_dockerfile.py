@@ -1,6 +1,10 @@
 """Promises of the Dockerfile, as far as its text shows; tests/podman builds and runs the image."""
 
 import re
+import shutil
+import subprocess
+import sys
+import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +38,22 @@ def test_what_is_installed_comes_from_the_lists_with_hashes() -> None:
     assert "--require-hashes" in assemble
     named = {"deploy/image/requirements.txt", "deploy/image/build.txt"}
     assert named <= set(words("COPY")[0].split())
+
+
+def test_a_base_without_pip_is_answered_with_the_wheels_of_its_python(tmp_path: Path) -> None:
+    venv.create(tmp_path / "base", with_pip=False)
+    shutil.copy(ROOT / "deploy/image/assemble", tmp_path)
+    done = subprocess.run(
+        ["sh", str(tmp_path / "assemble"), str(tmp_path / "target"), "amd64"],
+        capture_output=True,
+        text=True,
+        env={"PATH": f"{tmp_path}/base/bin:/usr/bin:/bin"},
+    )
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        f"has no pip, which is needed to fetch packages. Next: make wheels PYTHONS={version}\n"
+    )
 
 
 def test_programs_that_its_comments_name_are_there() -> None:
