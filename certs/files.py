@@ -32,6 +32,16 @@ _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 
 
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """An `OSError` in the block names ``path``: relative to a descriptor it has the last part only,
+    a write has no name, and a temporary file a name that is soon gone."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def open_directory(path: Path) -> int:
     """A descriptor of the directory ``path``, to be closed by the caller.
 
@@ -41,6 +51,11 @@ def open_directory(path: Path) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     if os.geteuid() != 0:
         return os.open(path, flags)
+    with named(path):
+        return _open_as_root(path, flags)
+
+
+def _open_as_root(path: Path, flags: int) -> int:
     parts = path.absolute().parts[1:]
     here = os.open("/", flags)
     try:
@@ -69,16 +84,15 @@ def open_file(path: Path) -> int:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     directory = open_directory(path.parent)
     try:
-        if os.geteuid() == 0:
-            found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISLNK(found.st_mode):
-                flags |= os.O_NOFOLLOW
-            elif found.st_uid or os.fstat(directory).st_uid:
-                reason = f"is a symbolic link of user {found.st_uid}"
-                raise CertError(str(path), reason, "Put the file itself in its place")
-        descriptor = os.open(path.name, flags, dir_fd=directory)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        with named(path):
+            if os.geteuid() == 0:
+                found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+                if not stat.S_ISLNK(found.st_mode):
+                    flags |= os.O_NOFOLLOW
+                elif found.st_uid or os.fstat(directory).st_uid:
+                    reason = f"is a symbolic link of user {found.st_uid}"
+                    raise CertError(str(path), reason, "Put the file itself in its place")
+            descriptor = os.open(path.name, flags, dir_fd=directory)
     finally:
         os.close(directory)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -136,7 +150,7 @@ def make_directory(path: Path, mode: int | None = None) -> None:
         make_directory(path.parent)
     parent = open_directory(path.parent)
     try:
-        with suppress(FileExistsError):
+        with suppress(FileExistsError), named(path):
             os.mkdir(path.name, 0o777 if mode is None else mode, dir_fd=parent)
             if os.geteuid() == 0:
                 _settle(path.name, parent, mode)
@@ -200,15 +214,13 @@ def require_room(path: Path, data: bytes) -> None:
 @contextmanager
 def _temporary(path: Path, data: bytes, mode: int) -> Iterator[tuple[int, str]]:
     """A temporary file of ``data`` beside ``path``, and a descriptor of their directory."""
-    try:
+    with named(path):
         directory = open_directory(path.parent)
         try:
             yield from _written(directory, path.name, data, mode)
             os.fsync(directory)
         finally:
             os.close(directory)
-    except OSError as error:  # A write names no file, and ours has another name meanwhile.
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _written(directory: int, name: str, data: bytes, mode: int) -> Iterator[tuple[int, str]]:
@@ -258,7 +270,8 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
     try:
         directory = open_directory(path.parent)
         try:
-            descriptor = os.open(path.name, flags, dir_fd=directory)
+            with named(path):
+                descriptor = os.open(path.name, flags, dir_fd=directory)
         finally:
             os.close(directory)
     except OSError as error:
@@ -298,13 +311,12 @@ def locked(path: Path, *, waits: bool = True, within_s: float = 0.0) -> Iterator
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     directory = open_directory(path.parent)
     try:
-        descriptor = os.open(path.name, flags, _FILE_MODE, dir_fd=directory)
-        found = os.fstat(descriptor)
-        # A file with a second name may be any file of root's, linked here to change its owner.
-        if found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode):
-            _give_to_owner(descriptor, directory)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        with named(path):
+            descriptor = os.open(path.name, flags, _FILE_MODE, dir_fd=directory)
+            found = os.fstat(descriptor)
+            # A file with a second name may be any file of root's, linked here to change its owner.
+            if found.st_uid == 0 and found.st_nlink == 1 and stat.S_ISREG(found.st_mode):
+                _give_to_owner(descriptor, directory)
     finally:
         os.close(directory)
     try:

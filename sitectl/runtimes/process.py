@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from certs.files import is_foreign_directory, open_directory
+from certs.files import is_foreign_directory, named, open_directory
 from sitectl.base.failure import not_allowed
 from sitectl.runtimes import presence
 from sitectl.runtimes.base import Runtime
@@ -72,9 +72,8 @@ def _open_log(path: str, flags: int) -> int:
         return os.open(path, flags, 0o600)
     directory = open_directory(Path(path).parent)
     try:
-        return os.open(Path(path).name, flags | os.O_NOFOLLOW, 0o600, dir_fd=directory)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
+        with named(Path(path)):
+            return os.open(Path(path).name, flags | os.O_NOFOLLOW, 0o600, dir_fd=directory)
     finally:
         os.close(directory)
 

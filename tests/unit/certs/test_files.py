@@ -207,6 +207,24 @@ def test_a_write_that_fails_names_the_file_that_was_meant(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("called", "path"),
+    [
+        (files.make_directory, Path("/proc/spillway")),
+        (files.make_private_directory, Path("/proc/spillway/secrets")),
+        (files.open_directory, Path("/proc/self/spillway")),
+        (files.open_file, Path("/proc/self/spillway")),
+        (files.read_secret, Path("/proc/self/spillway")),
+    ],
+)
+def test_an_error_of_the_file_system_names_the_whole_path(
+    called: Callable[[Path], object], path: Path
+) -> None:
+    with pytest.raises(OSError) as failed:
+        called(path)
+    assert failed.value.filename == str(path).removesuffix("/secrets")
+
+
+@pytest.mark.parametrize(
     ("decode", "data"),
     [
         (claims.decode, b'{"name":"\xff"}'),
