@@ -1,6 +1,5 @@
 """`sitectl`: the root of all verbs, and how errors become text, JSON and exit codes."""
 
-import errno
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import click
 
 from certs.errors import CertError
 from router.model.errors import ConfigError
+from router.model.wording.system_errors import step_after, text_of
 from sitectl.base.failure import Exit, Failure, not_allowed, usage
 from sitectl.base.help import first_example, meant, sections
 from sitectl.base.options import Settings, global_options
@@ -115,13 +115,6 @@ VERBS: Final = {
 TRACEBACK_VARIABLE: Final = "SITECTL_TRACEBACK"
 COMPLETE_VARIABLE: Final = "_SITECTL_COMPLETE"
 
-_DISK_HINTS: Final = {
-    errno.ENOSPC: "Free space or inodes {there} (df -h, df -i), and type the same again",
-    errno.EDQUOT: "Free space within your quota (quota -s), and type the same again",
-    errno.EROFS: "Mount it for writing, and type the same again",
-    errno.EIO: "The disk fails: dmesg; restore a backup on another one",
-}
-
 
 class _Root(Verbs):
     """Finds verbs in their modules, and turns whatever ends one into its exit code."""
@@ -209,17 +202,9 @@ def _outcome(settings: Settings, run: Callable[[], Any]) -> int:
 
 def _system_failure(error: OSError) -> Failure:
     """A refusal by the operating system, with the thing to check."""
-    place = str(error.filename) if error.filename else ""
-    message = f"{place}: {error.strerror or error}" if place else str(error.strerror or error)
+    message, hint = text_of(error), step_after(error)
     if isinstance(error, PermissionError):
-        hint = "Run as the user that owns it"
-        if place:
-            hint += f". If you are that user, see which mode is why: namei -l {place}"
         return not_allowed(message, hint)
-    there = "there" if place else "where this writes to"
-    hint = _DISK_HINTS.get(error.errno or 0, "").format(there=there)
-    if not hint and place:
-        hint = f"See what is there: ls -ld {os.path.dirname(place) or '.'}"
     return Failure(Exit.FAILED, "system", message, hint)
 
 

@@ -15,6 +15,7 @@ from router.model import limits
 from router.model.addresses import split
 from router.model.errors import ConfigError, RouterError
 from router.model.specs import SiteSpec
+from router.model.wording.system_errors import step_after, text_of
 from router.node.parts import Part
 from router.operate.debug_dump import stacks_on_signal
 from router.process.lifecycle import serve
@@ -61,7 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
                 logs.reopen_with(reopen_stacks)
                 return run_loop(lambda: _serve(options, logs, namespace, lock))
     except (RouterError, CertError, OSError) as error:
-        print(f"spillway-router: {error}", file=sys.stderr)
+        step = step_after(error) if isinstance(error, OSError) else ""
+        print(f"spillway-router: {text_of(error)}{step and f'. {step}'}", file=sys.stderr)
         return 1
 
 

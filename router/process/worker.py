@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from certs.errors import CertError
 from router.admin.server import serving
 from router.model.errors import RouterError
+from router.model.wording.system_errors import text_of
 from router.node.parts import Part
 from router.process import open_files
 from router.process.lifecycle import drain
@@ -81,18 +82,13 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             return run_loop(lambda: _serve(directory, logs, lock, part, options.links))
     except (RouterError, CertError, OSError) as error:
-        print(f"spillway-router, worker {part.index}: {error}", file=sys.stderr)
+        reason = text_of(error)
+        print(f"spillway-router, worker {part.index}: {reason}", file=sys.stderr)
         with contextlib.suppress(OSError):  # The first worker is gone, so no process reports it.
-            line.send(words(WorkerFailed(_text_of(error))))
+            line.send(words(WorkerFailed(reason)))
         return 1
     finally:
         line.close()
-
-
-def _text_of(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 async def _serve(directory: Path, logs: Logs, lock: SiteLock, part: Part, links: int) -> int:

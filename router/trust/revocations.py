@@ -6,6 +6,7 @@ from pathlib import Path
 from certs.errors import CertError
 from certs.links.revocation import Revocation, Revocations
 from router.model.events import Problem, Tell
+from router.model.wording.system_errors import text_of
 from router.trust.ports import PrimarySecrets
 from router.trust.unreadable import unreadable
 
@@ -63,7 +64,7 @@ class RevocationList:
         try:
             changed = self.revocations.refresh()
         except (CertError, OSError) as error:  # No further site is admitted until that is fixed.
-            why = _why(error)
+            why = text_of(error)
             if why != self._told:
                 self._told = why
                 self._tell("error", "revocations-damaged", "revoked.json", _message(why))
@@ -75,13 +76,6 @@ class RevocationList:
         if changed:
             self._changed()
         return changed
-
-
-def _why(error: CertError | OSError) -> str:
-    """The reason in the system's words, with the file or directory that cannot be read."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 def _message(why: str) -> str:
