@@ -25,6 +25,7 @@ from router.kubernetes.manifests.image import (
     PULL_POLICY_VARIABLE,
 )
 from router.model.errors import RouterError
+from router.model.wording.system_errors import text_of
 from router.process.logs import logging_to
 from router.process.main import PROBES_VARIABLE, place
 
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         with logging_to(None, options.log_level):
             asyncio.run(_serve(options))
     except (RouterError, OSError) as error:
-        print(f"spillway-controller: {error}", file=sys.stderr)
+        print(f"spillway-controller: {text_of(error)}", file=sys.stderr)
         return 1
     return 0
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, get_args
 from certs.errors import CertError
 from router.admin.ports import CommandFailed
 from router.model.bursts import BurstState
+from router.model.wording.system_errors import text_of
 from router.operate.bursts.burst_runs import BurstRunner
 from router.trust.trust import SiteTrust
 
@@ -74,7 +75,7 @@ class Orders:
         try:
             self._trust.revoke(site)
         except (CertError, OSError) as error:
-            raise CommandFailed(f"cannot revoke {site}: {error}") from error
+            raise CommandFailed(f"cannot revoke {site}: {text_of(error)}") from error
         return f"Revoked {site}; its sessions are closed."
 
     def _make_owner(self, arguments: Mapping[str, str]) -> str:

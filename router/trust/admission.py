@@ -18,6 +18,7 @@ from router.model.errors import HandshakeRejected
 from router.model.events import Problem
 from router.model.ids import SiteId
 from router.model.rights.sharing import FREE, Terms
+from router.model.wording.system_errors import text_of
 from router.net.ports import Network
 from router.trust.bar_list import BarList
 from router.trust.ca_rotation import CaRotation
@@ -81,7 +82,9 @@ class NeighbourCertificates:
             revoked = self._revoking.is_revoked(serial, neighbour.site)
             is_barred = self._revoking.is_revoked("", neighbour.site)
         except (CertError, OSError) as error:
-            return HandshakeRejected("revocations-damaged", f"{self.name} admits no site: {error}")
+            return HandshakeRejected(
+                "revocations-damaged", f"{self.name} admits no site: {text_of(error)}"
+            )
         if revoked:
             return HandshakeRejected(
                 "revoked",

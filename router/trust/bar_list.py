@@ -12,6 +12,7 @@ from router.model.events import Tell
 from router.model.ids import SiteId
 from router.model.limits import BAR_S, BARS_MAX, STATE_FILE_BYTES_MAX
 from router.model.unreadable import UNREADABLE_JSON
+from router.model.wording.system_errors import text_of
 from router.routing.adverts.lsa import Bar
 from router.trust.ports import Bars
 
@@ -119,7 +120,7 @@ class BarList:
         except FileNotFoundError:
             return _Kept()
         except (OSError, CertError, *UNREADABLE_JSON) as error:
-            self._tell_unsaved(f"{self._path} cannot be read: {error}")
+            self._tell_unsaved(f"{self._path} cannot be read: {text_of(error)}")
             return _Kept()
 
     def _save(self) -> None:

@@ -20,6 +20,7 @@ from router.admin.views.status import CaCertificateView, CaView, CaWaitView
 from router.model import limits
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
+from router.model.wording.system_errors import text_of
 from router.trust.ports import PrimarySecrets
 
 Change = Literal["", "rotated", "replaced"]
@@ -196,9 +197,9 @@ class CaRotation:
                 return self.look()
             self._stamp = self._files.stamp()
         except (CertError, OSError) as error:
-            if str(error) != self._trouble:
-                self._tell("error", "ca-not-kept", "ca", f"The new CA waits: {error}")
-            self._trouble = str(error)
+            if text_of(error) != self._trouble:
+                self._tell("error", "ca-not-kept", "ca", f"The new CA waits: {text_of(error)}")
+            self._trouble = text_of(error)
             return ""
         self._trouble = ""
         return self._take_up(after)

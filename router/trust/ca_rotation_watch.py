@@ -6,6 +6,7 @@ from certs.errors import CertError
 from router.model import limits
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
+from router.model.wording.system_errors import text_of
 from router.net.ports import Network
 from router.trust.ca_rotation import CaRotation, Change
 from router.trust.holders import Holders
@@ -58,8 +59,8 @@ class CaFollower:
                 self._network.call_at(self._network.now() + limits.CA_LOOK_S, self.look)
             return
         except (CertError, OSError) as error:
-            if str(error) != self._told:
-                self._told = str(error)
+            if text_of(error) != self._told:
+                self._told = text_of(error)
                 self._tell("error", "ca-damaged", "ca", self._told)
             return
         if self._told:

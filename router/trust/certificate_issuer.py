@@ -27,6 +27,7 @@ from router.link.neighbour import Neighbour
 from router.link.sessions.claims import Answered
 from router.link.sessions.renewals import Answer
 from router.model.events import Tell
+from router.model.wording.system_errors import text_of
 from router.trust.ports import PrimarySecrets
 
 _REFUSED = b'{"code":"renewal-refused"}'
@@ -76,7 +77,7 @@ class Issuer:
             if self.register.seen(neighbour.site, neighbour.name, certificate, self._wall()):
                 self._keep(neighbour.site)
         except (CertError, OSError) as error:
-            self._tell_trouble(neighbour.name, str(error))
+            self._tell_trouble(neighbour.name, text_of(error))
         else:
             self._trouble = ""
 
@@ -86,7 +87,7 @@ class Issuer:
             if self.register.deleted(site, self._wall()):
                 self._keep(site)
         except (CertError, OSError) as error:
-            self._tell_trouble(site[:8], str(error))
+            self._tell_trouble(site[:8], text_of(error))
 
     def shown_until(self, site: str) -> float | None:
         """Unix seconds at which the certificate ends with which ``site`` linked; None: it has
@@ -109,7 +110,7 @@ class Issuer:
         try:
             self.register.forget_all()
         except OSError as error:
-            self._tell_trouble("register", str(error))
+            self._tell_trouble("register", text_of(error))
 
     def asked(self, neighbour: Neighbour, certificate: bytes, request: str, answer: Answer) -> None:
         """Answer a renewal request over a live link. See `LinkRenewals.renew_by`."""
@@ -120,8 +121,8 @@ class Issuer:
                 return
             chain, _ = self._issue(neighbour.site, neighbour.name, certificate, request)
         except (CertError, OSError) as error:
-            self._tell_trouble(neighbour.name, str(error))
-            answer(control.Renewed("", "", str(error)[:512]))
+            self._tell_trouble(neighbour.name, text_of(error))
+            answer(control.Renewed("", "", text_of(error)[:512]))
             return
         answer(control.Renewed(chain, self._cas_for(chain)))
 
@@ -152,7 +153,7 @@ class Issuer:
             done(HTTPStatus.FORBIDDEN, _REFUSED)
             return
         except OSError as error:
-            self._tell_trouble(site[:8], str(error))
+            self._tell_trouble(site[:8], text_of(error))
             done(HTTPStatus.SERVICE_UNAVAILABLE, _UNAVAILABLE)
             return
         if is_new:  # Not for a replayed request.

@@ -14,6 +14,7 @@ from router.link.sessions.lost_races import LinkErrorCode, code_of
 from router.model import limits
 from router.model.events import Tell
 from router.model.ticks import doubled_s
+from router.model.wording.system_errors import text_of
 from router.net.ports import DialFailure, FarNetwork, Proxy, Timer, Tls
 from router.trust.clock import out_of_time_now
 
@@ -147,7 +148,7 @@ class Redeemer:
             return
         except OSError as error:  # A full disk will have space again some time.
             redemption.attempts += 1
-            self._failed(name, redemption, str(error), final=False)
+            self._failed(name, redemption, text_of(error), final=False)
             self._again(name, redemption)
             return
         first = redemption.attempts % len(token.endpoints)
@@ -177,7 +178,7 @@ class Redeemer:
             self._links.complete(name, credential)
         except (CertError, OSError) as error:
             final = isinstance(error, CertError) and not error.retryable
-            self._failed(name, redemption, str(error), final=final)
+            self._failed(name, redemption, text_of(error), final=final)
             if not final:
                 self._again(name, redemption)
             return

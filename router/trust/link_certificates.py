@@ -18,6 +18,7 @@ from router.model.events import Problem, Tell
 from router.model.ids import SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.model.specs import LinkSpec
+from router.model.wording.system_errors import text_of
 from router.net.ports import FarNetwork, Proxy, Tls
 from router.trust.certificate_renewal import Renewer
 from router.trust.claim_redemption import Redeemer
@@ -154,7 +155,7 @@ class LinkCredentials:
             if stored.damage:
                 return self._pending("refused", f"{stored.damage}; another is asked for", spec)
         except (CertError, OSError) as error:  # Only this link fails: the others are dialed.
-            return self._pending("refused", str(error), spec)
+            return self._pending("refused", text_of(error), spec)
         if not self._leads:
             return self._pending("connecting", "the first worker redeems its claim", spec)
         redemption = self._redeemer.redeem(name, stored.token, via)

@@ -11,6 +11,7 @@ from certs.ca.authority import Authority, Leaf, ensure_leaf, is_fresh
 from certs.errors import CertError
 from certs.tls.contexts import CLAIM_ALPN, LINK_ALPN, client_context, server_context
 from router.model.events import Problem, Tell
+from router.model.wording.system_errors import text_of
 from router.net.ports import Network, Tls
 from router.trust.clock import out_of_time_now
 
@@ -98,8 +99,8 @@ class OwnCertificates:
                 self._sibling = self._new_sibling()
         except (CertError, OSError) as error:
             if not self._not_renewed:
-                self._tell("error", "leaf-not-renewed", "leaf", str(error))
-            self._not_renewed = str(error)
+                self._tell("error", "leaf-not-renewed", "leaf", text_of(error))
+            self._not_renewed = text_of(error)
             return
         self._not_renewed = ""
         if self._leaf != before:
@@ -138,7 +139,7 @@ class OwnCertificates:
         try:
             return ensure_leaf(self._secrets, self._authority(), self._site, time.time())
         except OSError as error:
-            self._not_renewed = str(error)
+            self._not_renewed = text_of(error)
         return self._unkept()
 
     def _unkept(self) -> Leaf:

@@ -48,7 +48,10 @@ class RevocationList:
             self.apply(Revocation(readmitted=frozenset({site})))
         except (CertError, OSError) as error:  # The claim is spent: its certificate is sent anyway.
             self._tell(
-                "error", "not-readmitted", claim, f"Was {site} revoked, it stays so: {error}"
+                "error",
+                "not-readmitted",
+                claim,
+                f"Was {site} revoked, it stays so: {text_of(error)}",
             )
 
     def problems(self) -> tuple[Problem, ...]:

@@ -34,6 +34,7 @@ from router.kubernetes.trust.trust_calls import (
 )
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.wording.system_errors import text_of
 
 _NAMES: Final = tuple(f"{ADMITTED_PREFIX}{digit}" for digit in "0123456789abcdef")
 
@@ -82,7 +83,7 @@ class AdmittedSecrets:
             except SecretError as error:
                 self._damage[name] = error.finding
             except (CertError, OSError) as error:
-                reason = f"cannot be copied here: {error}"
+                reason = f"cannot be copied here: {text_of(error)}"
                 hint = "Free some space, or raise the pod's limit of ephemeral storage"
                 self._damage[name] = ConfigError(_source(name), "", reason, hint=hint, code=CODE)
             else:

@@ -25,6 +25,7 @@ from router.kubernetes.store.supervise import run_supervised
 from router.kubernetes.trust.trust_calls import SECRET, refusal
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.wording.system_errors import text_of
 
 SOURCE: Final = f"{SECRET}/{CONSOLE_USERS_SECRET}"
 CODE: Final = "SW0471"
@@ -104,7 +105,9 @@ class ConsoleUsers:
             except SecretError as error:
                 self.error = error.finding
             except (CertError, OSError) as error:
-                self.error = ConfigError(SOURCE, "", f"cannot be copied: {error}", code=CODE)
+                self.error = ConfigError(
+                    SOURCE, "", f"cannot be copied: {text_of(error)}", code=CODE
+                )
         elif self._watched[0].listed:
             self._keep({})
         self._changed()

@@ -14,6 +14,7 @@ from router.kubernetes.codecs.secrets import CODE, SecretError, is_type, proxy_n
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import TokenSecret
 from router.model.errors import ConfigError
+from router.model.wording.system_errors import text_of
 
 
 class ProxySecrets:
@@ -39,7 +40,7 @@ class ProxySecrets:
                 errors.append(error)
             except (CertError, OSError) as error:
                 hint = "Free some space, or raise the pod's limit of ephemeral storage"
-                reason = f"the login of its proxy cannot be kept in this pod: {error}"
+                reason = f"the login of its proxy cannot be kept in this pod: {text_of(error)}"
                 errors.append(ConfigError(f"Secret/{link}", "", reason, hint=hint, code=CODE))
         self.errors = tuple(errors)
 

@@ -18,6 +18,7 @@ from router.kubernetes.objects.names import REVOKED_SECRET
 from router.kubernetes.objects.objects import Object, version_of
 from router.kubernetes.trust.trust_calls import SECRET, is_older, refusal, until_written
 from router.model.errors import ConfigError
+from router.model.wording.system_errors import text_of
 
 SOURCE = f"{SECRET}/{REVOKED_SECRET}"
 
@@ -61,7 +62,11 @@ class RevokedSecret:
             self._here.set(listed)
         except (CertError, OSError) as error:
             self._damage = ConfigError(
-                SOURCE, "", f"cannot be copied here: {error}", hint="Free some space", code=CODE
+                SOURCE,
+                "",
+                f"cannot be copied here: {text_of(error)}",
+                hint="Free some space",
+                code=CODE,
             )
             return
         self._changed()

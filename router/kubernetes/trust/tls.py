@@ -33,6 +33,7 @@ from router.kubernetes.store.supervise import run_supervised
 from router.kubernetes.trust.trust_calls import SECRET, refusal
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.wording.system_errors import text_of
 
 CODE: Final = "SW0444"
 TOKEN_TYPES: Final = frozenset((CONNECTION_TOKEN, TOKEN_CLAIM, CONNECTION_TOKEN_REQUEST))
@@ -199,7 +200,7 @@ class TlsSecrets:
             self._errors[name] = error.finding
         except (CertError, OSError) as error:
             hint = error.hint if isinstance(error, CertError) else "Free some space"
-            self._errors[name] = self._error(name, "", f"cannot be copied: {error}", hint)
+            self._errors[name] = self._error(name, "", f"cannot be copied: {text_of(error)}", hint)
         else:
             self._errors.pop(name, None)
 

@@ -7,6 +7,7 @@ from certs.errors import CertError
 from certs.files import read_secret
 from router.admin.console.auth import Users
 from router.model import limits
+from router.model.wording.system_errors import text_of
 
 FOLDER = "console-users"
 
@@ -49,7 +50,7 @@ class UserFiles:
                 for found in (os.lstat(self._directory / name),)
             )
         except OSError as error:
-            return str(error)
+            return text_of(error)
 
     def _read(self) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -64,5 +65,5 @@ class UserFiles:
                 found[name] = data.removesuffix(b"\n").removesuffix(b"\r")
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
-                self.trouble = str(error)
+                self.trouble = text_of(error)
         return found

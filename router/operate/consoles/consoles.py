@@ -31,6 +31,7 @@ from router.model import limits
 from router.model.addresses import join, split
 from router.model.events import Problem, Tell
 from router.model.specs import EVERY_HOST, ConsoleAuth, ConsoleSpec, SiteSpec
+from router.model.wording.system_errors import step_after, text_of
 from router.net.ports import Tls
 from router.operate.consoles.console_users import FOLDER, UserFiles
 from router.service.ports import NoTls
@@ -88,7 +89,7 @@ class ConsoleHost:
         self._changed = asyncio.Event()
         self._sessions = ConsoleSessions()
         self._place: tuple[str, int] | None = None
-        self._trouble = ""
+        self._trouble = self._next_step = ""
 
     def apply(self, site: SiteSpec) -> None:
         """Apply the console's settings of a new Site document."""
@@ -120,8 +121,7 @@ class ConsoleHost:
         found = []
         if self._trouble:
             message = f"The console is not served: {self._trouble}."
-            hint = "Free the port, or choose another: sitectl update --console-bind IP:PORT"
-            found.append(Problem(code="SW0208", message=message, hint=hint))
+            found.append(Problem(code="SW0208", message=message, hint=self._next_step))
         if self._absence:
             message = f"The console asks for passwords: {self._absence}."
             hint = "Set console-authentication to internal, or run the site on OpenShift"
@@ -164,10 +164,12 @@ class ConsoleHost:
             try:
                 await self._serve(api, spec)
             except (OSError, CertError, ValueError) as error:
+                self._next_step = _step(error)
                 self._fail(_reason(error, spec))
                 await self._wait(limits.CONSOLE_RETRY_S)
             except Exception as error:  # The owner of the task: the router goes on.
                 log.exception("the console failed and restarts")
+                self._next_step = "sitectl debug dump FILE"
                 self._fail(f"a fault of ours, {type(error).__name__}")
                 await self._wait(limits.CONSOLE_RETRY_S)
 
@@ -285,9 +287,26 @@ _HOSTS_MAX: Final = 64
 
 def _reason(error: Exception, spec: ConsoleSpec) -> str:
     """Why the console is not served; with its address, if binding failed."""
-    if isinstance(error, OSError) and error.errno in _UNBOUND and error.filename is None:
-        return f"it cannot listen on {spec.bind}: {os.strerror(error.errno)}"
-    return str(error)
+    number = _unbound(error)
+    if number:
+        return f"it cannot listen on {spec.bind}: {os.strerror(number)}"
+    return f"{error.subject}: {error.reason}" if isinstance(error, CertError) else text_of(error)
+
+
+def _step(error: Exception) -> str:
+    """The next step when the console is not served."""
+    if isinstance(error, CertError):
+        return error.hint
+    if isinstance(error, OSError) and not _unbound(error):
+        return step_after(error)
+    return "Free the port, or choose another: sitectl update --console-bind IP:PORT"
+
+
+def _unbound(error: Exception) -> int:
+    """The system's error if the address cannot be had; 0: another error."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in _UNBOUND:
+        return error.errno
+    return 0
 
 
 def _certified(names: tuple[str, ...]) -> list[str]:

@@ -32,6 +32,7 @@ _LET_IN = (
 )
 _RENEWALS = {
     "leaf": "It is renewed by itself; why it was not: sitectl events",
+    "console": "It is renewed by itself; why it was not: sitectl events",
     "ca": "It is replaced by itself; what it waits for: sitectl ca status",
 }
 """The next step when one of the site's own certificates is about to end."""
@@ -354,4 +355,4 @@ def _allow(terms: Terms) -> AllowView | None:
 
 def _is_renewed(name: str) -> bool:
     """Whether the certificate of that name renews itself."""
-    return name == "leaf" or name.startswith("link/")
+    return name in ("leaf", "console") or name.startswith("link/")

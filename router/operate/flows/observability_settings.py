@@ -8,6 +8,7 @@ from typing import Protocol
 
 from router.model.events import Problem
 from router.model.specs import SiteSpec
+from router.model.wording.system_errors import text_of
 from router.operate.flows.access_log import AccessLog
 from router.operate.record.sinks import RotatedFile, StandardOutput
 from router.service.observers import Observing, Tracer
@@ -124,7 +125,7 @@ class ObservabilitySettings:
             except ImportError:
                 self._problems = (NO_TRACING,)
             except (ValueError, OSError) as error:
-                self._problems = (_unusable(str(error)),)
+                self._problems = (_unusable(text_of(error)),)
 
 
 def _unusable(reason: str) -> Problem:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,5 +156,30 @@ def test_a_router_starts_without_a_console_that_cannot_be_loaded(
                 broken.undo()
                 assert await up.get() == "console-up"
                 serving.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_certificate_that_cannot_be_written_is_not_blamed_on_the_port(tmp_path: Path) -> None:
+    up: asyncio.Queue[str] = asyncio.Queue()
+    (tmp_path / "ca").mkdir(mode=0o700)
+    authority = Authority.create(tmp_path / "ca", "ab" * 16, time.time())
+    made = ConsoleHost(
+        *(tmp_path, "west", "ab" * 16, lambda: authority, lambda name: NoTls("", "")),
+        lambda severity, code, subject, message, hint="": up.put_nowait(code),
+    )
+    (tmp_path / "console.key" / "taken").mkdir(parents=True)
+    made.apply(SiteSpec(console=ConsoleSpec(bind="0.0.0.0:0")))
+
+    async def story() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(made.run(AdminApi(FakeRouter(), EventLog())))
+            assert await up.get() == "console-down"
+            (problem, _) = made.problems()
+            assert problem.message == (
+                f"The console is not served: {tmp_path}/console.key: Is a directory."
+            )
+            assert problem.hint == f"See what is there: ls -ld {tmp_path}"
+            serving.cancel()
 
     asyncio.run(story())

@@ -169,3 +169,11 @@ def test_a_link_that_some_workers_lost_is_a_problem_once_one_has_an_error() -> N
     assert problem.message == sentence
     (problem,) = of_links([partly(lost, again)])
     assert problem.message.endswith(" and down at workers 2, 3: refused")
+
+
+def test_the_consoles_own_certificate_is_a_problem_only_when_its_renewal_failed() -> None:
+    week = 7 * 86_400.0
+    assert of_expiries({"console": NOW + week - 60.0, "leaf": NOW + week - 60.0}, NOW) == []
+    (problem,) = of_expiries({"console": NOW + 60.0}, NOW)
+    assert problem.code == "SW0402"
+    assert problem.hint == "It is renewed by itself; why it was not: sitectl events"
