@@ -18,9 +18,19 @@ def site_detail(site: Site, name: str) -> dict[str, Any]:
         found: dict[str, Any] = site.admin.get(f"/api/v1/sites/{urllib.parse.quote(name, safe='')}")
     except Failure as failure:
         if failure.exit_code is Exit.NOT_FOUND:
-            raise no_site(name, site.admin.get("/api/v1/network")) from None
+            raise site_not_answered(site, name, failure) from None
         raise
     return found
+
+
+def site_not_answered(site: Site, name: str, refusal: Failure) -> Failure:
+    """Why the router finds nothing for a question about a site.
+
+    ``refusal`` where it knows the site: a router of another release does not know the question.
+    """
+    sites: list[dict[str, Any]] = site.admin.get("/api/v1/network")
+    is_known = any(name in (one["name"], one["id"]) for one in sites)
+    return refusal if is_known else no_site(name, sites)
 
 
 def no_site(name: str, sites: list[dict[str, Any]]) -> Failure:

@@ -13,7 +13,7 @@ from sitectl.base.options import Settings, completes
 from sitectl.base.verb import Verb
 from sitectl.selection import store
 from sitectl.show.ping import merged, round_text, summary_text
-from sitectl.show.site_detail import no_site
+from sitectl.show.site_detail import site_not_answered
 from sitectl.site.site import Site
 
 ROUNDS_MAX = 10_000
@@ -78,7 +78,7 @@ def _ask(site: Site, path: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = site.admin.get(path)
     except Failure as failure:
         if failure.exit_code is Exit.NOT_FOUND:
-            raise no_site(name, site.admin.get("/api/v1/network")) from None
+            raise site_not_answered(site, name, failure) from None
         raise
     return found
 

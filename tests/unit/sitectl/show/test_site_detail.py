@@ -27,6 +27,23 @@ def test_a_name_that_two_sites_have_is_not_called_unknown(
     assert "no site 'west' in the network" in unknown.stderr and unknown.exit_code == 4
 
 
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (("ping", "west"), "/api/v1/ping/west?count=1"),
+        (("network", "status", "west"), "/api/v1/sites/west"),
+    ],
+)
+def test_a_router_that_does_not_know_the_question_says_nothing_of_the_site(
+    here: CommandLine, admin: FakeAdmin, words: tuple[str, ...], path: str
+) -> None:
+    admin.items("/api/v1/network", {"name": "west", "id": "0" * 32})
+    admin.answers[path] = (404, {"code": "not-found", "message": "Not Found", "hint": ""})
+    done = here(*words)
+    assert "it is of another release than this sitectl" in done.stderr
+    assert "no site" not in done.stderr and done.exit_code == 4
+
+
 def test_of_a_site_with_several_routers_it_is_said_that_one_of_them_answered() -> None:
     """Its time since the start, its counts and its share of each capacity passed for the site's."""
     item: dict[str, Any] = {
