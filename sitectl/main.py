@@ -229,7 +229,8 @@ def _fail_usage(settings: Settings, error: click.ClickException) -> int:
         example = first_example(error.ctx.command.help or "")
         if example and isinstance(error, click.MissingParameter):
             hint = f"{example}   (an example; more: {hint})"
-    failure = usage(error.format_message() + _meant_choice(error), hint)
+    message = error.format_message().replace("\n\t", " ")  # Click lists choices by lines.
+    failure = usage(message + _meant_choice(error), hint)
     return _fail(settings, failure)
 
 

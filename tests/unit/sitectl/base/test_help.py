@@ -185,3 +185,10 @@ def test_every_flag_says_what_it_is(words: str) -> None:
 def test_no_help_text_breaks_off(words: str) -> None:
     texts = [param.help or "" for param in ALL[words].params if isinstance(param, click.Option)]
     assert [one for one in texts if one.count("[") != one.count("]") or one.endswith(" ")] == []
+
+
+def test_a_word_that_is_missing_is_asked_for_in_one_line(sitectl: CommandLine) -> None:
+    done = sitectl("completion")
+    line = "Error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish"
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[0] == line
