@@ -121,7 +121,7 @@ class PodmanRuntime(ContainerRuntime):
         in_time, state = self.unit.await_ready(self.site.admin.is_ready, before, timeout_s)
         if in_time and state["ActiveState"] == "active":
             return
-        log = self.unit.log(state["InvocationID"])
+        log = self.paths_here(self.unit.log(state["InvocationID"]))
         if not in_time:
             raise not_ready(self.site.name, timeout_s, self.log_hint(), log)
         self.unit.order("stop")

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from abc import abstractmethod
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from sitectl.runtimes.containers.plan import container_name, digest, image_of
 from sitectl.runtimes.containers.words import (
     DIRECTORY_LABEL,
     PLAN_LABEL,
+    STATE,
     Container,
     Engine,
     direct_words,
@@ -117,10 +119,14 @@ class ContainerRuntime(Runtime):
         if not wait_until(settled, timeout_s, SETTLE_POLL_S):
             raise not_ready(self.site.name, timeout_s, self.log_hint())
         if not self.site.admin.is_ready():
-            log = self.program.log(self.name).splitlines()
+            log = self.paths_here(self.program.log(self.name).splitlines())
             self.program.ask("rm", "--force", "--volumes", self.name, timeout_s=REMOVE_TIMEOUT_S)
             hint = "Fix that and type start again; the container is removed"
             raise start_failed(self.site.name, f": {last_error_of(log)}", hint, log)
+
+    def paths_here(self, log: Iterable[str]) -> list[str]:
+        """The router's log with the paths that its files have on the host."""
+        return [line.replace(f"{STATE}/", f"{self.site.directory}/") for line in log]
 
     def stop(self, timeout_s: float) -> bool:
         """Have it drain and end, and stay ended. False: none ran. Typed again: it ends now."""

@@ -110,7 +110,9 @@ def _text(item: dict[str, Any], load: str, *, running: bool) -> str:
         lines.append("Sharing:  strict")
     runtime = item.get("runtime")
     if runtime:
-        told = [runtime.get(key) for key in ("unit", "container", "state", "health", "error")]
+        told = [runtime.get(key) for key in ("unit", "container", "state", "error")]
+        if runtime.get("health") == "unhealthy" and runtime.get("state") == "running":
+            told.append("unhealthy")
         lines.append(
             f"Run by:   {output.safe(', '.join([runtime['runtime'], *filter(None, told)]))}"
         )

@@ -74,7 +74,12 @@ def podman():
         state["container"] = {{
             "State": {{"Status": "running"}}, "RestartCount": 0, "Config": {{"Labels": labels}}
         }}
-        begin()
+        if state["last_words"]:
+            state["container"]["State"]["Status"] = "exited"
+        else:
+            begin()
+    elif word == "logs":
+        print(state["last_words"])
     elif word == "stop":
         end()
         state["container"]["State"]["Status"] = "exited"
@@ -119,6 +124,7 @@ class FakeEngine:
             {
                 **{"site": str(site), "router": FAKE_ROUTER, "pid": 0, "version": "5.4.2"},
                 **{"container": None, "image": True, "refusal": "", "away": "", "drains": False},
+                **{"last_words": ""},
             }
         )
 

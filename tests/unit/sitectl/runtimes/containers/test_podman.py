@@ -332,6 +332,37 @@ def test_a_container_that_ended_is_made_again(box: Box) -> None:
     assert len(box.engine.said("podman run")) == 2
 
 
+def test_the_last_words_of_a_router_name_files_where_the_host_has_them(box: Box) -> None:
+    """They named files in the container, and so did the next step: nothing is there."""
+    words = "spillway-router: {0}/run/lock: Permission denied. See: namei -l {0}/run/lock"
+    box.engine.set(last_words=words.format("/var/lib/spillway"))
+    with pytest.raises(Failure) as failed:
+        box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
+    assert words.format(box.site.directory).partition(": ")[2] in failed.value.message
+    assert "/var/lib/spillway" not in failed.value.detail
+
+
+@pytest.mark.parametrize(
+    ("state", "health", "shown"),
+    [
+        ("running", "starting", "running"),  # For ever, where podman has no timers for the check.
+        ("running", "healthy", "running"),
+        ("running", "unhealthy", "running, unhealthy"),
+        ("exited", "unhealthy", "exited"),
+    ],
+)
+def test_status_shows_a_failed_health_check_of_a_running_container_alone(
+    here: CommandLine, box: Box, state: str, health: str, shown: str
+) -> None:
+    box.runtime(WITHOUT_SYSTEMD).start(TIMEOUT_S)
+    container = box.engine.state["container"]
+    container["State"] = {"Status": state, "Health": {"Status": health}}
+    box.engine.close()
+    (box.site.run / "admin.sock").unlink()
+    box.engine.set(container=container, pid=0)
+    assert f"Run by:   podman, spillway-here, {shown}\n" in here("status").stdout
+
+
 def test_policies_that_pull_ask_the_registry_though_the_image_is_here(box: Box) -> None:
     write_spec(box.site, RuntimeSpec(kind="podman", pull_policy="always", image=REMOTE))
     with pytest.raises(Failure, match="cannot be pulled"):
