@@ -51,6 +51,7 @@ esac
 # What the chosen type needs, before anything is written.
 require_sitectl() {
     if has sitectl; then return; fi
+    install='sh install.sh of a release (docs/image.md)'
     python=''
     for candidate in python3.13 python3.12 python3.11 python3; do
         if has "$candidate" && "$candidate" -c \
@@ -60,12 +61,12 @@ require_sitectl() {
         fi
     done
     if [ -n "$python" ]; then
-        hint="$python -m pip install --user spillway-router, then type this again"
+        hint="$install, then type this again"
     elif has python3; then
         say "$(python3 --version 2>&1) is too old: Python 3.11 or newer is needed."
-        hint="dnf install python3.12 python3.12-pip (RHEL 9), then python3.12 -m pip install --user spillway-router"
+        hint="dnf install python3.12 (RHEL 9), then $install"
     else
-        hint="dnf install python3.12 python3.12-pip, then python3.12 -m pip install --user spillway-router"
+        hint="dnf install python3.12, then $install"
     fi
     fail "type service runs sitectl, which is not installed" "$hint; or: $0 -t podman"
 }
