@@ -2,10 +2,14 @@
 
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from router.admin.views.links import LinkView
 from router.admin.views.services import ServiceView
 from router.kubernetes.skupper2.network_facts import KeyFacts, LinkFacts, NetworkFacts
 from router.model.ids import SiteId
+from router.model.wording.routing_key_names import with_keys
+from router.node.problems import listener_problems
 from router.node.site_router import SiteRouter
 from router.operate.views import OperatorView
 from router.routing.core import RoutingCore
@@ -19,7 +23,7 @@ def network_facts(
         version=router.version,
         is_ready=view.ready(),
         links=_links(view.links()),
-        keys=_keys(view.services(), _users(router, services)),
+        keys=_with_unlistened(_keys(view.services(), _users(router, services)), router),
         sites={site.id: site.name for site in view.network() if site.reachable},
     )
 
@@ -38,6 +42,18 @@ def _keys(views: Collection[ServiceView], used: Collection[str]) -> Mapping[str,
         ready = sum(site.targets_ready for site in one.sites if not site.left_out)
         before = found.get(one.name, KeyFacts()).ready
         found[one.name] = KeyFacts(max(before, ready), one.name in used)
+    return found
+
+
+def _with_unlistened(keys: Mapping[str, KeyFacts], router: SiteRouter) -> Mapping[str, KeyFacts]:
+    """``keys`` with the errors of this site's listeners, in the words of `status`."""
+    states, found = router.forwarder.listeners.states(), dict(keys)
+    for key in states:
+        problem = listener_problems.of_listener(key, states)
+        if problem is not None and key.name in found:
+            message = with_keys(problem.message, router.readings.routing_key_of)
+            text = f"{message}. {problem.hint}"
+            found[key.name] = msgspec.structs.replace(found[key.name], unlistened=text)
     return found
 
 

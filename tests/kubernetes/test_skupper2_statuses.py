@@ -1,12 +1,15 @@
 """Statuses of Skupper v2's objects, and what the router says about its rights on them."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from certs.ca.authority import issue_service_leaf
+from router.kubernetes.codecs.secrets import encoded
 from router.kubernetes.objects.names import ROUTER
 from tests.kubernetes import skupper2_kinds
 from tests.kubernetes.cluster import Cluster
@@ -113,6 +116,36 @@ def test_statuses_follow_links_pods_and_targets(
         west,
     )
     assert conditions(cluster, "Connector", "backend", "west")["Matched"] == "False"
+
+
+def test_a_listener_whose_certificate_has_expired_says_so_until_it_is_renewed(
+    cluster: Cluster, begin: Begin, serve: Serve
+) -> None:
+    def credential(now: float) -> dict[str, str]:
+        leaf, ca = issue_service_leaf("storefront", ["storefront"], now)
+        files = {"tls.crt": leaf.chain_pem, "tls.key": leaf.key_pem, "ca.crt": ca}
+        return encoded({name: text.encode() for name, text in files.items()})
+
+    west = begin("west", "A")
+    backend(cluster, "west", serve("west"))
+    expired = credential(0.0)
+    cluster.create("Secret", "front-tls", "west", type="kubernetes.io/tls", data=expired)
+    spec = {"routingKey": KEY, "host": "storefront", "port": 443, "tlsCredentials": "front-tls"}
+    put(cluster, "Listener", "front", "west", **spec)
+
+    def told() -> str:
+        return str(status(cluster, "Listener", "front", "west").get("message"))
+
+    def problem() -> str:
+        listed = west.get("status")["problems"]
+        found = next((one for one in listed if one["code"] == "SW0202"), None)
+        return f"{found['message']}. {found['hint']}" if found else ""
+
+    soon(lambda: "expired at 1971" in told() and told() == problem(), "its words are there", west)
+    assert conditions(cluster, "Listener", "front", "west")["Configured"] == "False"
+    good = {"data": credential(time.time())}
+    cluster.patch("Secret", "front-tls", good, "west")
+    soon(lambda: is_ready(cluster, "Listener", "front", "west"), "it listens", west)
 
 
 def test_each_level_of_rights_shows_what_it_can_and_how_to_get_the_next(

@@ -12,7 +12,7 @@ from router.kubernetes.objects.addresses import Addresses
 from router.kubernetes.objects.objects import stamp_now
 from router.kubernetes.skupper2.network_facts import NetworkFacts
 from router.kubernetes.skupper2.remote_attached_connectors import with_bound_connectors
-from router.kubernetes.skupper2.statuses import StatusInputs, statuses
+from router.kubernetes.skupper2.statuses import LISTENER_KINDS, StatusInputs, statuses
 from router.kubernetes.store.store import Look
 from router.kubernetes.store.supervise import run_supervised
 from router.model import limits
@@ -34,6 +34,7 @@ class V2StatusWriter:
         self._network, self._addresses, self._may_write = network, addresses, may_write
         self._statuses = ObjectStatuses(api, may_write, every_s=limits.V2_STATUS_EVERY_S)
         self._seen: Look | None = None
+        self._unlistened_since: dict[str, float] = {}  # Services whose listener is not bound.
 
     def look(self, seen: Look) -> None:
         """Take the namespace as it is now."""
@@ -54,6 +55,7 @@ class V2StatusWriter:
             return
         wanted = None if seen.reading is None else seen.reading.wanted
         connectors = {} if wanted is None else wanted.connectors
+        listeners = {} if wanted is None else wanted.listeners
         facts = self._network({one.service for one in connectors.values()})
         if facts is None:
             return
@@ -66,10 +68,30 @@ class V2StatusWriter:
             addresses=where,
             now=stamp_now(),
             connectors=connectors,
+            listeners=listeners,
             errors=() if seen.reading is None else seen.reading.errors,
             access=access_facts(seen.snapshot, where, time.time()),
         )
-        self._statuses.offer(with_bound_connectors(seen.snapshot), statuses(inputs))
+        unsettled = self._unsettled(facts)
+        waiting = {name for name, one in listeners.items() if one.service in unsettled}
+        told = {
+            (kind, name): status
+            for (kind, name), status in statuses(inputs).items()
+            if kind not in LISTENER_KINDS or name not in waiting
+        }
+        self._statuses.offer(with_bound_connectors(seen.snapshot), told)
+
+    def _unsettled(self, facts: NetworkFacts) -> Collection[str]:
+        """Services whose listener has an error that may pass, as while objects arrive: statuses
+        of their Listeners stay as they are."""
+        now, before = asyncio.get_running_loop().time(), self._unlistened_since
+        wrong = [name for name, one in facts.keys.items() if one.unlistened]
+        self._unlistened_since = {name: before.get(name, now) for name in wrong}
+        return [
+            name
+            for name, since in self._unlistened_since.items()
+            if now - since < limits.OBJECT_EVENT_AFTER_S
+        ]
 
 
 def _is_due(seen: Look) -> bool:

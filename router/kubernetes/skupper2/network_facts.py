@@ -18,10 +18,13 @@ class KeyFacts(msgspec.Struct, frozen=True):
     """The service of one routing key. ``ready``: targets that this site can reach.
 
     ``is_used_elsewhere``: another site names the key and has no target, so it listens for it.
+    ``unlistened``: why this site's listener for it is not bound, and the next step; empty: it is,
+    or the site has none.
     """
 
     ready: int = 0
     is_used_elsewhere: bool = False
+    unlistened: str = ""
 
 
 class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,10 +30,11 @@ from router.kubernetes.skupper2.remote_attached_connectors import (
 )
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec, TargetSpec
+from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
 
 READY, PENDING, ERROR = "Ready", "Pending", "Error"
 OK: Final = "OK"
+LISTENER_KINDS: Final = ("Listener", "MultiKeyListener")
 MESSAGE_CHARS_MAX: Final = 1_000
 _NO_SITE: Final = "No active site in namespace"
 _NO_SERVICE, _SKUPPERS, _NO_PODS = "SW0420", "SW0424", "SW0434"
@@ -54,7 +55,8 @@ V2Statuses = Mapping[tuple[str, str], Mapping[str, Any]]
 class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
     """The inputs of statuses. ``connectors``: with the addresses of their pods.
 
-    ``errors``: all findings of the namespace. ``now``: RFC 3339, UTC.
+    ``listeners``: of Listeners and MultiKeyListeners, by their names. ``errors``: all findings of
+    the namespace. ``now``: RFC 3339, UTC.
     """
 
     snapshot: Snapshot
@@ -64,6 +66,7 @@ class StatusInputs(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Addresses
     now: str
     connectors: Mapping[str, ConnectorSpec] = {}
+    listeners: Mapping[str, ListenerSpec] = {}
     errors: tuple[ConfigError, ...] = ()
     access: GrantFacts = GrantFacts()
 
@@ -155,7 +158,7 @@ class _Statuses:
                 self._unused.setdefault(error.source, []).append(f"{error.path}: {error.reason}")
         self._listened = {
             key
-            for kind in ("Listener", "MultiKeyListener")
+            for kind in LISTENER_KINDS
             for found in inputs.snapshot.of(kind).values()
             if not is_going(found)
             for key in _keys(found)
@@ -225,7 +228,7 @@ class _Statuses:
             return _condition(type_, False, _words(wrong), ERROR)
         if kind != "Site" and self._inputs.seen.picture.options is None:
             return _condition(type_, False, _NO_SITE, ERROR)
-        if kind in ("Listener", "MultiKeyListener"):
+        if kind in LISTENER_KINDS:
             host = part(found, "spec", "host")
             refused = self._services.get(f"Service/{host}")
             if refused is not None:
@@ -236,6 +239,8 @@ class _Statuses:
         credential = self._wrong.get(f"Secret/{part(found, 'spec', 'tlsCredentials')}")
         if credential is not None and credential.code == _CREDENTIAL:
             return _condition(type_, False, f"{credential.source}: {_words(credential)}", ERROR)
+        if kind in LISTENER_KINDS and (why := self._unlistened(name)):
+            return _condition(type_, False, why, ERROR)
         if kind == BINDING and is_unread(found, self._inputs.snapshot):
             text = f"Namespace {namespace_of(found.get('spec'))} has not answered yet"
             return _condition(type_, False, text)
@@ -345,6 +350,10 @@ class _Statuses:
 
     def _is_reached(self, key: object) -> bool:
         return isinstance(key, str) and self._of_key(key).ready > 0
+
+    def _unlistened(self, listener: str) -> str:
+        spec = self._inputs.listeners.get(listener)
+        return self._facts.keys.get(spec.service, KeyFacts()).unlistened if spec else ""
 
     def _key(self, found: Object) -> KeyFacts:
         key = part(found, "spec", "routingKey")

@@ -13,7 +13,7 @@ from router.kubernetes.services import refusals
 from router.kubernetes.skupper2.network_facts import GrantFacts, KeyFacts, LinkFacts, NetworkFacts
 from router.kubernetes.skupper2.statuses import StatusInputs, statuses, without_site
 from router.model.errors import ConfigError
-from router.model.specs import ConnectorSpec, TargetSpec
+from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
 from tests.unit.kubernetes.namespace_objects import made, site, snapshot
 from tests.unit.kubernetes.skupper2.v2_objects import connector, listener, read, several, v2
 
@@ -354,3 +354,16 @@ def test_a_listener_whose_credential_cannot_be_used_is_not_configured() -> None:
     assert short(status(front, errors=(missing,))) == ("Error", "Secret/db-tls: it is missing. Add")
     other = ConfigError("Secret/other", "", "it is missing", code="SW0444")
     assert short(status(front, errors=(other,)))[0] == "Pending"
+
+
+@pytest.mark.parametrize("made", [listener("front"), several("front", "web", "db")])
+def test_a_listener_that_is_not_bound_is_not_configured(made: Any) -> None:
+    why = "Service db has no listener here: tls/db/tls.crt has expired. Renew it"
+    keys = {service_of("db"): KeyFacts(1, unlistened=why)}
+    facts = msgspec.structs.replace(FACTS, keys=keys)
+    spec = ListenerSpec(service=service_of("db"))
+    found = status(made, facts=facts, listeners={"front": spec})
+    assert short(found) == ("Error", why)
+    assert conditions(found)[0] == ("Configured", "False", "Error", why)
+    other = {"front": ListenerSpec(service=service_of("web"))}
+    assert short(status(made, facts=facts, listeners=other)) == ("Ready", "OK")
