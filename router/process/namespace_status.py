@@ -12,8 +12,10 @@ from router.admin.views.links import LinkView
 from router.admin.views.status import Status
 from router.kubernetes.codecs.status import ShortStatus, condition
 from router.model import limits
+from router.model.events import Note, Problem
 from router.model.wording.network_words import links_up
 from router.model.wording.plural import counted
+from router.operate.figures.figure_scope import with_router
 
 
 class StatusView(Protocol):
@@ -29,15 +31,16 @@ class StatusView(Protocol):
         """All links."""
 
 
-def short(view: StatusView) -> ShortStatus:
-    """The content of the ConfigMap."""
+def short(view: StatusView, router: str) -> ShortStatus:
+    """The content of the ConfigMap. ``router``: the name of its pod."""
     status, links = view.status(), view.links()
     codes = sorted([p.code for p in status.problems] + [n.code for n in status.notes])
     steady = msgspec.structs.replace(view.own_status(steady=True), notes=())  # Notes contain times.
-    return ShortStatus(_told(status, links), f"{_told(steady, links)}{codes}")
+    told, compared = (_told(one, links, router) for one in (status, steady))
+    return ShortStatus(told, f"{compared}{codes}")
 
 
-def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:
+def _told(status: Status, links: Sequence[LinkView], router: str) -> dict[str, Any]:
     return {
         "name": status.name,
         "id": status.id,
@@ -65,19 +68,22 @@ def _told(status: Status, links: Sequence[LinkView]) -> dict[str, Any]:
         "services": status.services,
         "sites": status.sites,
         "problems": [
-            {"code": one.code, "message": _cut(one.message), "hint": _cut(one.hint)}
+            {"code": one.code, **_texts(one, router)}
             for one in status.problems[: limits.STATUS_ITEMS_MAX]
         ],
         "notes": [
             {
                 "severity": one.severity,
                 "code": one.code,
-                "message": _cut(one.message),
-                "hint": _cut(one.hint),
+                **_texts(one, router),
             }
             for one in status.notes[: limits.STATUS_ITEMS_MAX]
         ],
     }
+
+
+def _texts(said: Problem | Note, router: str) -> dict[str, str]:
+    return {"message": _cut(with_router(said.message, router)), "hint": _cut(said.hint)}
 
 
 def _cut(text: str) -> str:

@@ -8,17 +8,19 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from certs.joining.claims import Grant
 from router.admin.events import EventLog
 from router.admin.views.status import Status
 from router.model import limits
-from router.model.events import ENDED_WITHOUT_STOPPING
+from router.model.events import ENDED_WITHOUT_STOPPING, Event
 from router.model.ids import RouterId, ServiceKey
 from router.model.wording.file_trouble import next_step
 from router.net.ports import Network
 from router.node.problems.left_out import Lack, LeftOut
 from router.node.site_router import SiteRouter
-from router.operate.figures.figure_scope import FigureScope
+from router.operate.figures.figure_scope import FigureScope, with_router
 from router.operate.record import event_file
 from router.operate.record.audit_log import AuditLog
 from router.operate.record.episode_news import EpisodeNews
@@ -49,9 +51,13 @@ class FollowedRecord:
             event_file.read_newest(run, limits.EVENTS_KEPT), lambda: event_file.read_newest(run)
         )
         self.journal = Journal(self.events, self._file.add, _utc_now)
-        self.journal.told.append(store.hear)
+        self.journal.told.append(self._hear)
         self.audit_log = AuditLog(self.journal, store.author, store.documents())
         self._episodes: EpisodeNews | None = None
+
+    def _hear(self, event: Event) -> None:
+        message = with_router(event.message, self._store.router_name)
+        self._store.hear(msgspec.structs.replace(event, message=message))
 
     def follow(
         self,

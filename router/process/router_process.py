@@ -271,7 +271,7 @@ class RouterProcess:
         services.follow_declared(store.declared)
         store.attach(
             router.listens_at,
-            lambda: short(view),
+            lambda: short(view, store.router_name),
             lambda services: network_facts(view, router, services),
             self.heard_routers,
         )

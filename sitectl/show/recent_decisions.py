@@ -10,11 +10,22 @@ _LOST: Final = ("dearer", "not-chosen")
 """Verdicts of sites that could have taken the request: the policy preferred another one."""
 
 
-def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, whole: bool) -> str:
-    """A table, newest first; ``whole``, or of a single one, the candidates below it too."""
+def past_text(
+    items: Sequence[dict[str, Any]],
+    service: str,
+    *,
+    denied: bool,
+    whole: bool,
+    routers: int = 0,
+) -> str:
+    """A table, newest first; ``whole``, or of a single one, the candidates below it too.
+
+    ``routers``: of this site, each with requests of its own; 0: only one.
+    """
     if not items:
         what = "was denied" if denied else "came"
-        return f"No request of {output.safe(service)} {what} here since its router knows it."
+        where = f"at this router, one of {routers}," if routers else "here"
+        return f"No request of {output.safe(service)} {what} {where} since its router knows it."
     ports = {item.get("port") for item in items}
     several = len(ports) > 1
     headings = ("TIME", *(("PORT",) if several else ()), "OUTCOME", "SITE", "WAITED", "REASON")
@@ -35,6 +46,8 @@ def past_text(items: Sequence[dict[str, Any]], service: str, *, denied: bool, wh
     gone = sum(item.get("outcome") == "client-gone" for item in items)
     if gone and len(items) > 1:
         table += f"\nOf these {len(items)}, the client gave up {output.count(gone, 'time')}."
+    if routers:
+        table += f"\nThese requests and the figures are those of this router, one of {routers}."
     if not whole and len(items) > 1:
         return table
     return "\n\n".join([table, *map(_candidates, items)])

@@ -9,6 +9,12 @@ from router.workers.combined_figures import RouterFigures
 AT_THIS_ROUTER: Final = " at this router"
 
 
+def with_router(message: str, router: str) -> str:
+    """``message`` of ``router`` for readers who do not know which router says it: one that has
+    the figures of one router names it."""
+    return f"Router {router}: {message}" if AT_THIS_ROUTER in message else message
+
+
 class FigureScope:
     """``whole``: of ``router``, which is one process of it."""
 

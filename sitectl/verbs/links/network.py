@@ -17,6 +17,7 @@ from sitectl.flags.services.sharing import unknown_here
 from sitectl.selection import store
 from sitectl.show.recent_decisions import past_text
 from sitectl.show.site_detail import detail_text, no_site, site_detail
+from sitectl.show.site_routers import several_routers
 from sitectl.show.why_text import why_text
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
@@ -217,9 +218,10 @@ def _why_past(
     """Print how the last requests were decided."""
     asked = {"last": last or limits.DECISIONS_KEPT} | ({"denied": 1} if denied else {})
     items = _asked_why(site, service, asked)
+    routers = several_routers(site) if settings.output == "table" else 0
     output.emit_items(
         settings,
         "PastDecisions",
         items,
-        lambda: past_text(items, service, denied=denied, whole=whole),
+        lambda: past_text(items, service, denied=denied, whole=whole, routers=routers),
     )

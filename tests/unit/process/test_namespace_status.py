@@ -8,7 +8,7 @@ import pytest
 
 from router.admin.views.links import LinkView, SiteName
 from router.admin.views.status import Status
-from router.kubernetes.codecs.status import KEY, encode
+from router.kubernetes.codecs.status import KEY, ShortStatus, encode
 from router.model import limits
 from router.model.events import Note, Problem
 from router.process.namespace_status import short
@@ -46,8 +46,12 @@ class View:
         return self._links
 
 
+def shown(view: View) -> ShortStatus:
+    return short(view, "west-0")
+
+
 def written(view: View) -> Any:
-    return short(view).fields
+    return shown(view).fields
 
 
 def link(name: str, direction: str, state: str) -> LinkView:
@@ -130,7 +134,7 @@ def test_problems_and_notes_of_any_number_and_length_fit_into_a_config_map() -> 
     long = "x" * 100 * limits.STATUS_TEXT_CHARS_MAX
     problem = Problem(code="SW0428", message=long, hint=long)
     note = Note(severity="warning", code="SW0336", message=long, hint=long)
-    told = short(View(status(*[problem] * 200, notes=(note,) * 200))).fields
+    told = shown(View(status(*[problem] * 200, notes=(note,) * 200))).fields
     text = encode(told, datetime.now(UTC))[KEY]
     assert len(text) < 5 * limits.STATUS_ITEMS_MAX * limits.STATUS_TEXT_CHARS_MAX
 
@@ -140,8 +144,8 @@ def test_a_time_in_a_note_is_no_reason_to_write_it_again() -> None:
         note = Note(severity="warning", code="SW0349", message=message, hint="")
         return View(status(notes=(note,)))
 
-    assert short(noted("it may hang, 10 s")).gist == short(noted("it may hang, 15 s")).gist
-    assert short(noted("it may hang")).gist != short(View(status())).gist
+    assert shown(noted("it may hang, 10 s")).gist == shown(noted("it may hang, 15 s")).gist
+    assert shown(noted("it may hang")).gist != shown(View(status())).gist
 
 
 def test_problems_of_rates_are_listed_and_only_their_coming_and_going_counts() -> None:
@@ -150,6 +154,19 @@ def test_problems_of_rates_are_listed_and_only_their_coming_and_going_counts() -
         return View(status(), rates=status(*problems))
 
     assert written(failing("7/s"))["problems"][0]["message"] == "7/s fail"
-    assert short(failing("7/s")).gist == short(failing("8/s")).gist
-    gists = {short(failing(*["7/s"] * number)).gist for number in range(3)}
+    assert shown(failing("7/s")).gist == shown(failing("8/s")).gist
+    gists = {shown(failing(*["7/s"] * number)).gist for number in range(3)}
     assert len(gists) == 3
+
+
+def test_a_finding_with_the_figures_of_one_router_names_its_pod() -> None:
+    here = "Service shop:80 at this router: 3/s wait"
+    full = Problem(code="SW0337", message=here, hint="")
+    note = Note(severity="info", code="SW0352", message=here, hint="")
+    other = Problem(code="SW0309", message="Service shop:80 has no ready target", hint="")
+    told = written(View(status(full, other, notes=(note,), replicas=2)))
+    assert [one["message"] for one in (*told["problems"], *told["notes"])] == [
+        f"Router west-0: {here}",
+        "Service shop:80 has no ready target",
+        f"Router west-0: {here}",
+    ]

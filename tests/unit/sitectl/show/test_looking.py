@@ -232,6 +232,19 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     assert "(3 in flight, no slots configured)" in here.ok("why", "shop", "--last", "1").stdout
 
 
+def test_why_says_whose_requests_it_has_where_a_site_has_several_routers(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/why/shop?last=2", SERVED, DENIED)
+    admin.items(f"/api/v1/why/shop?last={limits.DECISIONS_KEPT}&denied=1")
+    assert "router" not in here.ok("why", "shop", "--last", "2").stdout
+    admin.item("/api/v1/status", {**STATUS, "replicas": 3})
+    told = "These requests and the figures are those of this router, one of 3.\n"
+    assert here.ok("why", "shop", "--last", "2").stdout.endswith(told)
+    none = "No request of shop was denied at this router, one of 3, since its router knows it.\n"
+    assert here.ok("why", "shop", "--denied").stdout == none
+
+
 def test_why_of_two_ports_at_once_says_which(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/why/shop?last=2", SERVED, {**SERVED, "port": 9090})
     text = here.ok("why", "shop", "--last", "2").stdout
