@@ -238,3 +238,44 @@ def test_a_site_that_lost_its_neighbor_shows_the_sites_behind_it_and_what_they_o
     a.start()
     world.run(20)
     assert all(is_reached for _, is_reached, _, _ in _sites(e))
+
+
+@pytest.mark.parametrize("is_edge", [True, False])
+def test_a_site_that_a_neighbor_lost_is_shown_as_unreachable(is_edge: bool) -> None:
+    world = World(1, "e", "a", "b", "c", edges=frozenset({"e"} if is_edge else ()))
+    e, a, b, c = world.sites.values()
+    e.link(a, cost=1)
+    a.link(b, cost=5)
+    b.link(c, cost=2)
+    for site in (e, b, c):
+        site.declare()
+    for site in (b, c):
+        site.serve(1, capacity=2, service_s=0.2)
+    world.run(5)
+    reached = _sites(e)
+    b.kill()
+    world.run(20)
+    here, near = ("e", True, (), False), ("a", True, (), False)
+    lost = [("b", False, ("shop",), True), ("c", False, ("shop",), True)]
+    assert _sites(e) == [near, *lost, here]
+    if is_edge:  # It has no LSAs, which other sites hold for longer.
+        world.run(limits.SERVICE_SYNC_TTL_S)
+        assert _sites(e) == [near, here]
+    b.start()
+    world.run(20)
+    assert _sites(e) == reached
+
+
+@pytest.mark.parametrize("is_edge", [True, False])
+def test_a_site_that_declares_a_service_alike_is_not_among_those_that_differ(is_edge: bool) -> None:
+    world = World(1, "e", "a", "b", edges=frozenset({"e"} if is_edge else ()))
+    e, a, b = world.sites.values()
+    e.link(a, cost=1)
+    a.link(b, cost=5)
+    a.declare(protocol="tcp")
+    world.run(5)
+    for site in (e, b):
+        site.declare(protocol="http")
+    world.run(5)
+    (told,) = [one.message for one in view_of(e).status().problems if one.code == "SW0304"]
+    assert told.startswith("Service shop is declared differently by a; this site uses its own ")

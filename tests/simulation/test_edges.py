@@ -128,7 +128,7 @@ def test_an_edge_tells_a_site_that_offers_it_nothing_more_from_one_that_is_not_r
     assert said == ([gone] if declarer == "b" else [])
     a.unlink(b)
     world.run(20)
-    assert costs(edge) == {"edge": 0, "a": 1}
+    assert costs(edge) == {"edge": 0, "a": 1, "b": None}
 
 
 def test_one_edge_serves_another_of_the_same_site() -> None:

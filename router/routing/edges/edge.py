@@ -40,6 +40,7 @@ from router.routing.edges.edge_rows import (
     with_former,
 )
 from router.routing.edges.edge_view import EdgeWay, edge_table
+from router.routing.edges.lost_sites import LostSites
 from router.routing.events import LsaRejected, RoutingEvent, SendEdge, TableChanged, ack_of
 from router.routing.spf import clamp_cost
 from router.routing.table import RouteTable
@@ -80,6 +81,7 @@ class EdgeRouting:
         self._stopping: set[RouterId] = set()  # Those that stop: nothing leads across them.
         self._way: EdgeWay | None = None
         self._rows = EdgeRows()
+        self._lost_sites = LostSites()
         self._told = EMPTY_EDGE_TABLE  # The last whole table.
         self._is_whole = False  # Whether `_told` comes from the attached neighbor.
         self._former = (
@@ -282,7 +284,8 @@ class EdgeRouting:
                 return events + left
         self._is_whole = True
         self._former = only_former(self._former, self._rows.told, self._node.site)
-        self._told = with_former(self._rows.told, self._former)
+        self._lost_sites.table_changed(self._told, self._rows.told, self._rows.met, now)
+        self._told = with_former(self._rows.told, self._former, self._lost_sites.rows)
         return events + self._rebuild(now)
 
     def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
@@ -309,7 +312,9 @@ class EdgeRouting:
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
         former = self._former_until if self._is_whole and self._former.services else None
-        times = [self._core.next_deadline(), self._wish_at, self._kept_until(), former]
+        lost_at = self._lost_sites.oldest
+        lost = None if lost_at is None else lost_at + self._ttl_s
+        times = [self._core.next_deadline(), self._wish_at, self._kept_until(), former, lost]
         known = [time for time in times if time is not None]
         return min(known) if known else None
 
@@ -319,7 +324,8 @@ class EdgeRouting:
         if self._wish_at is not None and now >= self._wish_at:
             events += self._wish(now, repeats=True)
         if self._is_whole and self._former.services and now >= self._former_until:
-            self._former, self._told = EMPTY_EDGE_TABLE, self._rows.told
+            self._former = EMPTY_EDGE_TABLE
+            self._told = with_former(self._rows.told, self._former, self._lost_sites.rows)
         return events + self._rebuild(now)
 
     @property
@@ -396,6 +402,8 @@ class EdgeRouting:
 
     def _rebuild(self, now: float) -> list[RoutingEvent]:
         """Build the table again; no event if it is the same as before."""
+        if self._lost_sites.forget(now - self._ttl_s):
+            self._told = msgspec.structs.replace(self._told, lost=self._lost_sites.rows)
         told = self._told
         if not (self._is_whole or self._is_kept(now)):
             # One object, so that an unchanged value is the same object.

@@ -21,7 +21,7 @@ class EdgeTable(msgspec.Struct, frozen=True):
 
     ``former_owners``: names of sites whose services are here only through `with_former`.
     ``deleted``: sites that any neighbor reported as deleted. ``withheld``: see `TableMessage`.
-    ``lost``: sites that the neighbor no longer reaches because it stops.
+    ``lost``: sites that the neighbor no longer reaches, by `LostSites`.
     """
 
     sites: dict[RouterId, SiteRow] = {}
@@ -58,13 +58,14 @@ def only_former(former: EdgeTable, told: EdgeTable, own: SiteId) -> EdgeTable:
     )
 
 
-def with_former(told: EdgeTable, former: EdgeTable) -> EdgeTable:
-    """``told`` plus the services of ``former``, none of which it has."""
+def with_former(told: EdgeTable, former: EdgeTable, lost: dict[SiteId, SiteRow]) -> EdgeTable:
+    """``told`` plus the services of ``former`` and the ``lost`` sites, none of which it has."""
     return msgspec.structs.replace(
         told,
         services=told.services | former.services,
         declarations=told.declarations | former.declarations,
         former_owners=former.former_owners,
+        lost=lost,
     )
 
 
@@ -140,16 +141,8 @@ class EdgeRows:
             message.wish,
             deleted=frozenset(self._deleted),
             withheld=frozenset(self._withheld),
-            lost=self._lost() if message.draining else {},
         )
         return "news"
-
-    def _lost(self) -> dict[SiteId, SiteRow]:
-        """Sites of the table before that this one has no row of, the last ones."""
-        before = self.told.lost | {row.site: row for row in self.told.sites.values()}
-        here = self._deleted.keys() | {row.site for row in self._sites.values()}
-        lost = [(site, row) for site, row in before.items() if site not in here]
-        return dict(lost[-EDGE_ROWS_MAX:])
 
     def _apply(self, message: TableMessage) -> None:
         """Rows with invalid ids are left out: older versions pass them on."""

@@ -229,5 +229,6 @@ def _ours(mine: Declared, theirs: Declared) -> Declared:
     mine = msgspec.structs.replace(mine, exports=tuple(both[site] for site in sorted(both)))
     conflicts, alike = {*theirs.conflicts} - {mine.site}, [theirs.site]
     if differ(mine.declaration, theirs.declaration):
-        conflicts, alike = {*conflicts, theirs.site}, []
+        # Others that differ from theirs may declare it as this site does.
+        conflicts, alike = {theirs.site}, []
     return msgspec.structs.replace(mine, conflicts=tuple(sorted(conflicts)), alike=tuple(alike))

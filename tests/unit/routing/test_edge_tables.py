@@ -451,7 +451,7 @@ def reached_sites(edge: EdgeRouting) -> dict[str, bool]:
     return {site.name: site.reachable for site in sites if site.site != EDGE.site}
 
 
-def test_an_edge_knows_the_sites_behind_a_neighbor_that_stops_until_its_next_table() -> None:
+def test_an_edge_knows_the_sites_behind_a_neighbor_that_stops_until_they_expire() -> None:
     edge = attached("shop")
     hear(edge, message(sites=(site_row(), site_row(FAR, 5))))
     hear(edge, message(base=1, version=2, draining=True, gone_sites=(FAR.router,)))
@@ -464,6 +464,8 @@ def test_an_edge_knows_the_sites_behind_a_neighbor_that_stops_until_its_next_tab
     assert reached_sites(edge) == {"near": False, "far": False}
     edge.adjacency_up(NEAR.router, NEAR.site, 2, 3.0)
     hear(edge, message(sites=(site_row(),)), 3.1)
+    assert reached_sites(edge) == {"near": True, "far": False}
+    edge.handle_timeout(limits.SERVICE_SYNC_TTL_S + 1.0)
     assert reached_sites(edge) == {"near": True}
 
 
@@ -489,8 +491,22 @@ def test_a_site_that_is_deleted_or_this_one_is_not_lost_behind_a_neighbor_that_s
     assert edge.table.sites[EDGE.site].path_cost == 0
 
 
+def test_an_unused_site_that_finds_no_room_any_more_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_UNUSED_SITES_MAX", 2)
+    edge = attached("shop")
+    first, second, third = map(FakeIdentity, ("first", "second", "third"))
+    hear(edge, message(sites=(site_row(), site_row(first, 5), site_row(second, 5))))
+    later = message(base=1, version=2, sites=(site_row(third, 5),))
+    hear(edge, msgspec.structs.replace(later, gone_sites=(first.router,)))
+    assert reached_sites(edge) == {"near": True, "second": True, "third": True}
+    hear(edge, message(base=2, version=3, gone_sites=(second.router,)))
+    assert reached_sites(edge) == {"near": True, "second": False, "third": True}
+
+
 def test_lost_sites_are_bounded_and_the_last_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.routing.edges.edge_rows.EDGE_ROWS_MAX", 3)
+    monkeypatch.setattr("router.routing.edges.lost_sites.EDGE_ROWS_MAX", 3)
     edge = attached("shop")
     hear(edge, message(sites=(site_row(),)))
     for number in range(5):
