@@ -76,7 +76,7 @@ class Adjacencies:
             if not goes_on:
                 self._owner.further_link_up(neighbour.router, name, session.direction)
             return True
-        adjacency.tell_up(self._owner, session.cost)
+        adjacency.tell_up(self._owner, session, name)
         return False
 
     def _restarted(self, adjacency: LinkAdjacency) -> None:

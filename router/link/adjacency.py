@@ -30,12 +30,12 @@ class LinkAdjacency:
         self._drain_told = False
         self.terms = neighbour.terms
 
-    def tell_up(self, owner: LinkOwner, cost: int) -> None:
-        """Report the adjacency to ``owner`` as usable, at ``cost``."""
+    def tell_up(self, owner: LinkOwner, session: LinkSession, name: str) -> None:
+        """Report the adjacency to ``owner`` as usable, by link ``name``."""
         self.is_told = True
-        self.cost = cost
+        self.cost = session.cost
         self.terms = self._terms_now()
-        owner.adjacency_up(self.whole_neighbour, cost)
+        owner.adjacency_up(self.whole_neighbour, self.cost, name, session.direction)
 
     def tell_changes(self, owner: LinkOwner) -> None:
         """Report changes of cost and terms, and that the adjacency begins to drain or drains

@@ -321,8 +321,10 @@ class LinkOwner(Protocol):
         ``neighbour``.
         """
 
-    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
-        """The first link to that router came up."""
+    def adjacency_up(
+        self, neighbour: Neighbour, cost: int, name: str, direction: Direction
+    ) -> None:
+        """Link ``name``, the first one to that router, came up."""
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:
         """The least cost of its links changed."""

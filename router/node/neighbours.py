@@ -115,9 +115,11 @@ class Neighbours:
         found = self._routing.original_of(neighbour.router, neighbour.site, restored)
         return f"linked to {' and '.join(map(self._names.site, found))}" if found else ""
 
-    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+    def adjacency_up(
+        self, neighbour: Neighbour, cost: int, name: str, direction: Direction
+    ) -> None:
         """Report to routing, and send the neighbor all loads at once."""
-        self._news.up(neighbour, cost)
+        self._news.up(neighbour, cost, name, direction)
         now = self._network.now()
         if neighbour.is_edge:
             self._edges.up(neighbour.router, now, neighbour.site, neighbour.terms, neighbour.token)

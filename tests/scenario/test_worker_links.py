@@ -78,6 +78,8 @@ def test_a_neighbor_dials_one_link_wherever_its_workers_come_to(
     until(lambda: workers(near)[2]["restarts"] == 1 and are_ready(near, 3), "it is back")
     until(lambda: link(far)["lanes"] == 3, "it has its connection again")
     assert far.get("status")["links"] == 1
+    told = [one["message"] for one in far.get("events") if one["code"].startswith("link-")]
+    assert told == ["Linked to near, cost 5."], "it is one link to readers of events, too"
 
 
 @contextmanager

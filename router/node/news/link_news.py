@@ -11,7 +11,7 @@ from router.link.ports import Direction
 from router.link.sessions.link_status import LinkStatus, in_words
 from router.model import limits
 from router.model.events import Severity, Tell
-from router.model.ids import RouterId
+from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import SHORT_ID_CHARS
 from router.model.token_bucket import TokenBuckets
 from router.model.wording.network_words import link_removal
@@ -23,6 +23,9 @@ from router.routing.names import Names
 _SAYS_NOTHING = ("refused", "timeout")
 """How handshakes end with clients that connect and do not go on."""
 _PORT = re.compile(r":\d+")
+_Link = tuple[Direction, str, SiteId]
+"""A link as `link status` has it: direction, name and the neighbor's site. Each worker of the
+neighbor's router dials it."""
 
 
 class LinkNews:
@@ -60,6 +63,7 @@ class LinkNews:
         self._names, self._deleted = names, deleted
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._draining: set[RouterId] = set()  # Neighbors whose last link drains.
+        self._connected: dict[_Link, set[RouterId]] = {}  # By which routers of its site.
         self._reasons: dict[str, dict[str, bool]] = {}
         """By link that we dial, while it is not up: each reason, and whether its event said it
         heals."""
@@ -67,8 +71,8 @@ class LinkNews:
         # By peer that dials us: the last code and text.
         self._refusals: dict[str, tuple[str, str]] = {}
 
-    def up(self, neighbour: Neighbour, cost: int) -> None:
-        """The first link to ``neighbour`` is up."""
+    def up(self, neighbour: Neighbour, cost: int, link: str, direction: Direction) -> None:
+        """Link ``link``, the first one to ``neighbour``, is up."""
         if neighbour.is_sibling and self._has_workers:
             self._workers.add(neighbour.router)
             return
@@ -78,6 +82,8 @@ class LinkNews:
         self._refusals.pop(neighbour.name, None)
         self._lost.pop(neighbour.router, None)
         name = self._name_of(neighbour.router)
+        if not self._connects(neighbour, link, direction):
+            return
         if neighbour.is_sibling:
             text = f"Linked to another router of this site, {name}."
         elif is_first:
@@ -92,6 +98,9 @@ class LinkNews:
             return
         name = self._name_of(router)
         self._draining.add(router)
+        links = self._links_of(router)
+        if links and not any(routers <= self._draining for _, routers in links):
+            return
         which = self._which(router, name, self._neighbours.keys() - self._draining)
         self._tell_of(
             self._neighbours.get(router), "info", "link-draining", name, f"{which} drains."
@@ -107,9 +116,13 @@ class LinkNews:
         others = self._neighbours.keys() - {router}
         which = self._which(router, name, others)
         neighbour = self._neighbours.pop(router, None)
+        self._draining.discard(router)
+        links = self._links_of(router)
+        ended = [self._disconnects(router, link) for link, _ in links]
+        if links and not any(ended):
+            return
         if neighbour is not None and not neighbour.token:
             self._note_lost(router, cause)
-        self._draining.discard(router)
         self._tell_of(
             neighbour,
             "info" if is_planned else "warning",
@@ -121,6 +134,8 @@ class LinkNews:
     def further_up(self, router: RouterId, name: str, direction: Direction) -> None:
         """Link ``name`` came up beside another one to ``router``, of which `up` reported."""
         neighbour, shown = self._neighbours.get(router), self._name_of(router)
+        if neighbour is not None and not self._connects(neighbour, name, direction):
+            return
         text = f"{_capital(in_words(name, direction, shown))} is up."
         self._tell_of(neighbour, "info", "link-up", shown, text)
 
@@ -129,11 +144,35 @@ class LinkNews:
     ) -> None:
         """Link ``name`` is over, and another one to ``router`` stays."""
         neighbour, shown = self._neighbours.get(router), self._name_of(router)
+        link = None if neighbour is None else (direction, name, neighbour.site)
+        if link in self._connected and not self._disconnects(router, link):
+            return
         if direction == "outgoing":
             self._note_lost(router, cause)
         text = _sentence(f"{_capital(in_words(name, direction, shown))} went down: {cause}")
         severity: Severity = "info" if is_planned else "warning"
         self._tell_of(neighbour, severity, "link-down", shown, text)
+
+    def _connects(self, neighbour: Neighbour, name: str, direction: Direction) -> bool:
+        """Note the connection of link ``name``. True: it is the only one, as far as is known."""
+        if neighbour.is_sibling:
+            return True
+        routers = self._connected.setdefault((direction, name, neighbour.site), set())
+        is_first = not routers - {neighbour.router}
+        routers.add(neighbour.router)
+        return is_first
+
+    def _disconnects(self, router: RouterId, link: _Link) -> bool:
+        """Note that ``router`` has ``link`` no more. True: no router of its site has it."""
+        routers = self._connected[link]
+        routers.discard(router)
+        if not routers:
+            del self._connected[link]
+        return not routers
+
+    def _links_of(self, router: RouterId) -> list[tuple[_Link, set[RouterId]]]:
+        """The links of ``router``, with all routers that have each."""
+        return [one for one in self._connected.items() if router in one[1]]
 
     def heard_again(self, router: RouterId, silent_s: float) -> None:
         """A neighbor was silent for ``silent_s`` or longer, and the link stays."""

@@ -70,7 +70,7 @@ class Owner:
     def original_of(self, neighbour: Neighbour, restored: int) -> str:
         return ""
 
-    def adjacency_up(self, neighbour: Neighbour, cost: int) -> None:
+    def adjacency_up(self, neighbour: Neighbour, cost: int, name: str, direction: str) -> None:
         self.events.append(("up", neighbour.name, cost))
 
     def adjacency_cost(self, router: RouterId, cost: int) -> None:

@@ -40,14 +40,14 @@ SIBLING = Neighbour(RouterId("2" * 16), SiteId("2" * 32), "near", b"key", is_sib
 def test_links_among_the_workers_of_a_router_are_no_news() -> None:
     journal = Journal()
     said = LinkNews(journal.tell, cast(Any, None), NAMES, cast(Any, None), still, has_workers=True)
-    said.up(SIBLING, 0)
+    said.up(SIBLING, 0, "west", "incoming")
     said.draining(SIBLING.router)
     said.held(SIBLING.router, 5.0)
     said.stayed(SIBLING.router)
     said.heard_again(SIBLING.router, 2.0)
     said.down(SIBLING.router, "it is silent")
     assert journal.told() == []
-    said.up(WEST, 1)
+    said.up(WEST, 1, "west", "incoming")
     said.down(WEST.router, "it is silent")
     assert journal.told() == ["link-up", "link-down"]
 
@@ -55,17 +55,17 @@ def test_links_among_the_workers_of_a_router_are_no_news() -> None:
 def test_links_that_come_and_go_hide_no_event_of_another_neighbor() -> None:
     journal, now = Journal(), [0.0]
     said = LinkNews(journal.tell, cast(Any, None), NAMES, cast(Any, None), lambda: now[0])
-    said.up(WEST, 1)
+    said.up(WEST, 1, "west", "incoming")
     for number in range(limits.EVENTS_BURST):
         changes = {"router": RouterId(f"{number:016x}"), "site": SiteId(f"{number:032x}")}
         rogue = msgspec.structs.replace(WEST, name=f"m{number}", token="fleet", **changes)
-        said.up(rogue, 1)
+        said.up(rogue, 1, "west", "incoming")
         said.down(rogue.router, "it left")
     said.down(WEST.router, "it is silent")
     downs = [code for code in journal.told() if code == "link-down"]
     assert len(downs) == limits.LINK_EVENTS_BURST + 1 <= limits.EVENTS_BURST // 2 + 1
     now[0] += 1 / limits.LINK_EVENTS_PER_S
-    said.up(rogue, 1)
+    said.up(rogue, 1, "west", "incoming")
     held_back = limits.EVENTS_BURST - limits.LINK_EVENTS_BURST
     _, last = journal.messages[-1]
     assert last == (
@@ -80,7 +80,9 @@ def test_another_router_of_this_site_is_no_neighbour_with_a_cost() -> None:
     def tell(severity: object, code: str, subject: str, message: str, hint: str = "") -> None:
         said.append(message)
 
-    LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still).up(SIBLING, 0)
+    LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still).up(
+        SIBLING, 0, "west", "incoming"
+    )
     assert said == ["Linked to another router of this site, near."]
 
 
@@ -92,8 +94,8 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
 
     news = LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still)
     second = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key")
-    news.up(WEST, 1)
-    news.up(second, 1)
+    news.up(WEST, 1, "west", "incoming")
+    news.up(second, 1, "west-2", "incoming")
     news.draining(WEST.router)
     news.draining(second.router)
     news.down(WEST.router, "it stops")
@@ -108,10 +110,35 @@ def test_only_the_last_link_to_a_site_of_several_routers_is_said_to_be_the_last(
     ]
 
 
+def test_connections_of_one_link_are_one_link_in_events() -> None:
+    """Each worker of the neighbor's router dials it, and `link status` has one row for all."""
+    said, journal = news()
+    others = [msgspec.structs.replace(WEST, router=RouterId(f"{n:016x}")) for n in (3, 4)]
+    workers = [WEST, *others]
+    for one in workers:
+        said.up(one, 1, "west", "incoming")
+    said.further_up(WEST.router, "west-2", "incoming")
+    said.down(others[0].router, "its worker was killed")
+    said.up(others[0], 1, "west", "incoming")
+    for one in others:
+        said.draining(one.router)
+        said.down(one.router, "west was asked to stop", is_planned=True)
+    said.further_down(WEST.router, "west-2", "incoming", "it is silent", is_planned=False)
+    said.draining(WEST.router)
+    said.down(WEST.router, "west was asked to stop", is_planned=True)
+    assert [message for _, message in journal.messages] == [
+        "Linked to west, cost 1.",
+        "Link west-2 from west is up.",
+        "Link west-2 from west went down: it is silent.",
+        "The last link to west drains.",
+        "The last link to west went down: west was asked to stop.",
+    ]
+
+
 def test_a_link_to_another_router_of_this_site_is_not_said_to_be_one_to_a_site() -> None:
     said, journal = news()
     sibling = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key", is_sibling=True)
-    said.up(sibling, 1)
+    said.up(sibling, 1, "west", "incoming")
     said.draining(sibling.router)
     said.down(sibling.router, "nothing was heard for 3.00 s")
     assert [message for _, message in journal.messages] == [
@@ -123,7 +150,7 @@ def test_a_link_to_another_router_of_this_site_is_not_said_to_be_one_to_a_site()
 
 def test_a_drain_is_told_when_it_begins_and_once() -> None:
     said, journal = news()
-    said.up(WEST, 1)
+    said.up(WEST, 1, "west", "incoming")
     said.draining(WEST.router)
     assert journal.told() == ["link-up", "link-draining"]
     said.down(WEST.router, "west was asked to stop", is_planned=True)
@@ -138,8 +165,8 @@ def test_two_sites_of_one_name_have_a_last_link_each_and_are_told_apart() -> Non
 
     news = LinkNews(tell, cast(Any, None), NAMES, cast(Any, None), still)
     twin = Neighbour(RouterId("3" * 16), SiteId("3" * 32), "west", b"key")
-    news.up(WEST, 1)
-    news.up(twin, 1)
+    news.up(WEST, 1, "west", "incoming")
+    news.up(twin, 1, "west", "incoming")
     news.down(WEST.router, "it stops")
     news.down(twin.router, "it stops")
     assert said == [
@@ -166,7 +193,7 @@ def test_a_neighbor_whose_name_another_site_bears_is_told_as_status_shows_it() -
         called(WEST.site, "west@11111111", reachable=False), called(NEAR, "west", reachable=True)
     )
     said = LinkNews(journal.tell, cast(Any, None), names, cast(Any, None), still)
-    said.up(WEST, 5)
+    said.up(WEST, 5, "west", "incoming")
     said.down(WEST.router, "it stops")
     assert [message for _, message in journal.messages] == [
         "Linked to west@11111111, cost 5.",
@@ -180,7 +207,9 @@ def test_a_new_neighbor_shares_its_name_only_with_a_site_that_is_reached(
 ) -> None:
     journal = Journal()
     names = names_of(called(NEAR, "west", reachable=reachable))
-    LinkNews(journal.tell, cast(Any, None), names, cast(Any, None), still).up(WEST, 5)
+    LinkNews(journal.tell, cast(Any, None), names, cast(Any, None), still).up(
+        WEST, 5, "west", "incoming"
+    )
     assert [message for _, message in journal.messages] == [f"Linked to {shown}, cost 5."]
 
 
@@ -203,7 +232,7 @@ def test_who_is_refused_again_and_again_is_told_once_until_the_cause_is_another(
 def test_once_it_was_linked_the_same_refusal_is_news() -> None:
     said, journal = news()
     said.refused("west", refusal("its access was revoked"))
-    said.up(WEST, 1)
+    said.up(WEST, 1, "west", "incoming")
     said.refused("west", refusal("its access was revoked"))
     assert journal.told() == ["link-refused", "link-up", "link-refused"]
 
@@ -263,7 +292,7 @@ def test_why_the_last_link_went_down_is_not_told_again_of_the_link_that_is_diale
     links, site = Dialed(), Watched()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
     said = LinkNews(site.journal.tell, cast(Any, links), NAMES, site.deleted, still)
-    said.up(WEST, 5)
+    said.up(WEST, 5, "west", "incoming")
     said.down(WEST.router, "nothing was heard for 2.9 s")
     links.fails("nothing was heard for 2.9 s")
     said.changed("link1")
@@ -282,7 +311,7 @@ def test_a_further_link_that_goes_is_told_of_once_and_as_planned_if_it_drained()
         events.append((severity, message))
 
     said = LinkNews(tell, cast(Any, links), NAMES, site.deleted, still)
-    said.up(WEST, 5)
+    said.up(WEST, 5, "west", "incoming")
     said.further_up(WEST.router, "link1", "outgoing")
     said.further_down(WEST.router, "link1", "outgoing", "it is silent", is_planned=False)
     links.fails("it is silent")
@@ -306,7 +335,7 @@ def test_a_link_that_flaps_is_named_as_this_site_names_it() -> None:
     links = Dialed()
     links.line = msgspec.structs.replace(links.line, neighbour_router=WEST.router)
     said = LinkNews(tell, cast(Any, links), NAMES, cast(Any, None), still)
-    said.up(WEST, 5)
+    said.up(WEST, 5, "west", "incoming")
     said.held(WEST.router, 4.0)
     assert hints == ["", f"sitectl link status {links.line.name}"]
 
@@ -369,7 +398,7 @@ def test_a_bounded_number_of_names_is_remembered() -> None:
 
 def test_a_neighbour_that_was_silent_and_stays_is_told_with_the_length_of_it() -> None:
     said, journal = news()
-    said.up(WEST, 1)
+    said.up(WEST, 1, "west", "incoming")
     said.heard_again(WEST.router, 2.04)
     assert journal.told() == ["link-up", "link-silent"]
 
