@@ -101,7 +101,8 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("ok", "SW0515", f"{name} is up, cost {item.get('cost')}")
     elif item.get("succeeded"):
         streams = counted(item.get("streams"), "stream")
-        yield Finding("ok", "SW0515", f"{name} is up again; the old one ends with {streams}")
+        text = f"{name} is up; its connection that drains ends with {streams}"
+        yield Finding("ok", "SW0515", text)
     elif not _names(known, f"Link {item['name']} "):
         cause = f": {item['error']}" if item.get("error") else ""
         hint = f"sitectl link status {item['name']}"

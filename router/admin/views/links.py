@@ -40,11 +40,10 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     ``allow``: the services that the neighbor may declare, export and import here; ``held``: those
     that this site may there. None: no terms. ``bytes_in_total``, ``bytes_out_total``: bytes since
     the router started, as in `spillway_link_bytes_total`. ``succeeded``: it drains while the same
-    link is up again: no fault, and not counted as a link. ``silent_since``: it is up, but nothing
-    was heard over it since then; None: the neighbor is heard. ``workers``: how many workers of the
-    router dial it, each separately; 0: there is one process. While some of them are connected the
-    link is up, and
-    ``workers_down`` are the others.
+    link is up by another connection: no fault, and not counted as a link. ``silent_since``: it is
+    up, but nothing was heard over it since then; None: the neighbor is heard. ``workers``: how many
+    workers of the router dial it, each separately; 0: there is one process. While some of them are
+    connected the link is up, and ``workers_down`` are the others.
     """
 
     name: str

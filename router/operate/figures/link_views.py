@@ -120,7 +120,7 @@ def _with_errors(router: SiteRouter, utc: Callable[[float], str]) -> list[LinkSt
 
 
 def marked(views: Sequence[LinkView]) -> list[LinkView]:
-    """``views``, marking links that drain while the same link is up again."""
+    """``views``, marking links that drain while another connection of the same link is up."""
     up = {(one.name, one.direction, one.neighbour) for one in views if one.state == "up"}
     return [
         msgspec.structs.replace(one, succeeded=True)

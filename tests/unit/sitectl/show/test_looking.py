@@ -694,6 +694,19 @@ def test_check_waits_until_nothing_is_wrong(here: CommandLine, admin: FakeAdmin)
     here.ok("check", "--wait", "0.1", "--threshold", "error")
 
 
+def test_check_says_of_a_connection_that_drains_only_that_its_link_is_up(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """Its link may have been up all the time, by a connection to another worker."""
+    admin.item("/api/v1/status", STATUS)
+    admin.items("/api/v1/services", SERVICE)
+    up = {"name": "west", "direction": "incoming", "state": "up", "cost": 1}
+    drains = {**up, "state": "draining", "succeeded": True, "streams": 2}
+    admin.items("/api/v1/links", up, drains)
+    told = here("check").stdout
+    assert "link west is up; its connection that drains ends with 2 streams" in told
+
+
 def test_check_does_not_wait_for_a_file_or_a_machine(here: CommandLine) -> None:
     for words in (("--pre",), ("-f", "x.yaml"), ("--traffic", "shop")):
         assert here("check", "--wait", "1", *words).exit_code == 2
