@@ -78,6 +78,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     ``inner_ports``: behind a Kubernetes Service, each service port has a listener at an inner port
     of ours, and ports not in the table have none; None: listen at the service's own port.
+    ``makes_services``: the site makes such Services where they are asked for.
     ``promised``: the inner ports to which clients are led now, also of services that no site
     declares, or none yet. ``declared_at_s``: Unix seconds by service, if the documents have them
     (`Document`). ``siblings``: link ports, ``HOST:PORT``, of other routers of this site that this
@@ -99,6 +100,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     policies: dict[str, SitePolicySpec] = {}
     bursts: dict[str, BurstSpec] = {}
     inner_ports: dict[ServiceKey, int] | None = None
+    makes_services: bool = True
     promised: dict[ServiceKey, int] = {}
     declared_at_s: dict[str, float] = {}
     siblings: tuple[str, ...] = ()

@@ -97,6 +97,12 @@ class KubernetesSite(ManagedSite):
             self._check_name(self._reading)
         return self._reading
 
+    @property
+    def makes_services(self) -> bool:
+        """Whether the router makes a Kubernetes Service where a document asks for one."""
+        options = self.reading.picture.options
+        return options is None or options.service_controller
+
     def require_site(self) -> None:
         """Raise Failure when the namespace has no site."""
         if self.reading.picture.options is None:

@@ -104,6 +104,11 @@ class Site(ABC):
     has_workloads = False
     """Whether targets may be pods of workloads."""
 
+    @property
+    def makes_services(self) -> bool:
+        """Whether clients get a place here where documents ask for one."""
+        return True
+
     def workload_name(self, kind: str, name: str, namespace: str) -> str:
         """``NAME`` of a workload as a connector states it. Failure: there is none."""
         raise not_allowed(

@@ -305,6 +305,8 @@ class KubernetesStore:
         wanted = msgspec.structs.replace(
             wanted,
             inner_ports=plan.inner_ports,
+            makes_services=self._picture.options is None
+            or self._picture.options.service_controller,
             promised=plan.promised,
             exports=exported,
             link_removals=removals(expanded.documents, "Link"),

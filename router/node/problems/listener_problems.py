@@ -9,7 +9,7 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey, SiteId
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import FORMER, MissingListeners, PortHolder
-from router.node.services.listeners.places import NO_SERVICE
+from router.node.services.listeners.places import NO_SERVICE, NONE_IS_MADE
 from router.node.services.planned import PlannedService
 from router.service.figures import ListenerState
 
@@ -28,6 +28,8 @@ def closed(
     hint = f"To give it one: {listen}"
     if planned.why_not == NO_SERVICE:
         hint = f"sitectl status says whether one was refused, and why. If none was: {listen}"
+    elif planned.why_not == NONE_IS_MADE:
+        hint = 'To give it one, set service-controller: "true" in ConfigMap/skupper-site'
     return f"Service {key} has no listener here: {planned.why_not}.", hint
 
 

@@ -49,6 +49,8 @@ def listen_here(
         at = own if site.has_workloads else f"at {listen}"
         where = {"auto": own, "none": "nowhere"}.get(listen, at)
         first = ports[0] if len(ports) > 1 and split_listen(listen) is not None else None
+        if listen != "none" and not site.makes_services:
+            when += ', once service-controller is "true" in ConfigMap/skupper-site'
         which = "it" if (about := port or first) is None else f"its port {about}"
         told.append(f"listens for {which} {where}{when}")
     if trust is not None:

@@ -318,6 +318,22 @@ def test_in_a_namespace_without_service_sync_what_it_does_not_ask_for_is_not_cal
         assert "no Kubernetes Service leads here" in closed(**{kind: {"shop": document}}), kind
 
 
+def test_a_namespace_that_makes_no_services_says_so_and_what_makes_them() -> None:
+    wanted = Wanted(
+        name="east",
+        site=SiteSpec(),
+        inner_ports={},
+        makes_services=False,
+        listeners={"shop": ListenerSpec(service="shop")},
+    )
+    planned = Planner().plan(wanted, {"shop": declaration()}).services[SHOP]
+    assert listener_problems.closed(SHOP, {}, planned) == (
+        f'Service {SHOP} has no listener here: wanted so (service-controller is "false": no '
+        "Service is made).",
+        'To give it one, set service-controller: "true" in ConfigMap/skupper-site',
+    )
+
+
 def test_where_a_service_of_kubernetes_is_missing_the_step_leads_to_why_it_was_refused() -> None:
     wanted = Wanted(name="east", site=SiteSpec(), inner_ports={})
     planned = Planner().plan(wanted, {"shop": declaration()}).services[SHOP]

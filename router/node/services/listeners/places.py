@@ -11,6 +11,7 @@ from router.model.specs import ListenerSpec
 
 NO_SERVICE: Final = "no Kubernetes Service leads here"
 """In a namespace: none was made, or another one of that name keeps the name."""
+NONE_IS_MADE: Final = f'{WANTED_SO} (service-controller is "false": no Service is made)'
 SYNC_IS_OFF: Final = f"{WANTED_SO} (service sync is off at this site)"
 
 
@@ -28,6 +29,8 @@ def place_of(
             return (wanted.site.bind_ip, inner), ""
         is_own = is_served or override is not None or key.name in wanted.services
         why_none = NO_SERVICE if is_own or wanted.site.service_sync else SYNC_IS_OFF
+        if not wanted.makes_services:
+            why_none = NONE_IS_MADE
         return None, not_asked(key, declaration, wanted) or why_none
     if why_not := not_asked(key, declaration, wanted):
         return None, why_not

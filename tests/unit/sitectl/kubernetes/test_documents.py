@@ -83,6 +83,17 @@ def test_set_listen_asks_for_a_kubernetes_service_whose_port_is_the_service_s(
         assert f"listens for it {where}, once a declaration of it counts here" in said
 
 
+def test_set_listen_says_what_it_needs_where_no_service_is_made(
+    shop: NamespaceLine, cluster: FakeCluster
+) -> None:
+    found = cluster.found("ConfigMap", "skupper-site")
+    data = {**found["data"], "service-controller": "false"}
+    cluster.put("ConfigMap", "skupper-site", metadata=found["metadata"], data=data)
+    needs = ', once service-controller is "true" in ConfigMap/skupper-site'
+    assert needs in shop.ok("service", "set", "far", "--listen", "auto").stdout
+    assert needs not in shop.ok("service", "set", "far", "--listen", "none").stdout
+
+
 def test_set_replaces_the_object_that_was_read(shop: NamespaceLine, cluster: FakeCluster) -> None:
     shop.ok("service", "create", "shop", "8080")
     shop.ok("service", "set", "shop", "--queue", "7")
