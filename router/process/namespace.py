@@ -195,8 +195,8 @@ class NamespaceStore:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._store.run())
-                tasks.create_task(self._may_write_slices.run())
                 for one in (
+                    self._may_write_slices,
                     self._trust,
                     self._owners,
                     self._in_force,
