@@ -19,6 +19,7 @@ from router.kubernetes.objects.names import SITE_CONFIGMAP
 from router.kubernetes.objects.objects import Snapshot
 from router.model import limits
 from router.model.errors import ConfigError
+from router.model.ticks import doubled_s
 
 log = logging.getLogger("router.kubernetes")
 
@@ -26,7 +27,7 @@ log = logging.getLogger("router.kubernetes")
 class _Standing(msgspec.Struct):
     """A current finding. ``told_at``: when its Event was written last; 0: not yet.
 
-    ``first``: time of its first Event.
+    ``first``: time of its first Event; ``refusals``: in a row; ``not_before``: of the next try.
     """
 
     error: ConfigError
@@ -34,6 +35,8 @@ class _Standing(msgspec.Struct):
     told_at: float = 0.0
     count: int = 0
     first: str = ""
+    refusals: int = 0
+    not_before: float = 0.0
 
 
 class FindingEventWriter:
@@ -61,21 +64,25 @@ class FindingEventWriter:
                 await self._write_some()
 
     async def _write_some(self) -> None:
-        """Write one batch of findings that lasted long enough, those without an Event first."""
+        """Write one batch of findings that lasted long enough, refused ones last."""
         now = self._now()
         due = [
             one
             for one in self._of_each_object_some()
             if now - one.since >= limits.OBJECT_EVENT_AFTER_S
+            and now >= one.not_before
             and (not one.told_at or now - one.told_at >= limits.OBJECT_EVENT_AGAIN_S)
         ]
-        due.sort(key=lambda one: one.told_at)
+        due.sort(key=lambda one: (one.refusals, one.told_at))
         for one in due[: limits.OBJECT_EVENTS_BURST]:
             try:
                 await self._write(one)
             except ApiError as error:
                 log.info("an Event could not be written: %s", error)
-                one.told_at = now - limits.OBJECT_EVENT_AGAIN_S + limits.OBJECT_EVENT_RETRY_S
+                pause_s = doubled_s(
+                    limits.RIGHTS_AGAIN_S, one.refusals, limits.OBJECT_EVENT_RETRY_S
+                )
+                one.refusals, one.not_before = one.refusals + 1, now + pause_s
 
     def _of_each_object_some(self) -> list[_Standing]:
         seen: Counter[str] = Counter()
@@ -92,7 +99,7 @@ class FindingEventWriter:
         one.count = await self._events.write(
             made, one.count + 1, one.first, is_told=bool(one.count)
         )
-        one.told_at = self._now()
+        one.told_at, one.refusals = self._now(), 0
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
