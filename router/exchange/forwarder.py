@@ -278,10 +278,11 @@ class Forwarder:
         """How many are open at this site."""
         return len(self._exchanges.clients)
 
-    @property
-    def under_way(self) -> int:
-        """Requests and connections of clients of this site, and of others that end here. O(n)."""
-        return sum(1 for _ in self.flows()) + len(self._exchanges.egress)
+    def under_way(self, beside: SiteId | None = None) -> int:
+        """Requests and connections of clients of this router, and of others that end here, without
+        those of site ``beside``. O(n)."""
+        ending = sum(one.ingress != beside for one in self._exchanges.egress)
+        return sum(1 for _ in self.flows()) + ending
 
     # Stopping
 

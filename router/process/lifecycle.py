@@ -119,13 +119,14 @@ async def _stopped(
     await process.last_look()
     until = loop.time() + process.grace_s
     await _wait(process.router.drain_traffic, process, until)
+    cut = process.under_way  # Before the workers end that serve some of these.
     await _ended(process.workers, process, until)
     if loop.time() < until and not process.aborting.is_set():  # Otherwise the rest is reset.
         await _wait(process.router.finish, process, until)
     for task in until_drained:
         task.cancel()
     process.record.cut(
-        process.router.forwarder.under_way + process.workers.cut,
+        cut + process.workers.cut,
         loop.time() - stopped_at,
         at_once=process.aborting.is_set(),
     )

@@ -296,6 +296,13 @@ class RouterProcess:
             write_secret(path, credential.encode() + b"\n", replace=False)
             return credential
 
+    @property
+    def under_way(self) -> int:
+        """Requests and connections that end with this process. Of those that a worker serves for
+        a client of another one, the client's worker counts."""
+        has_others = bool(self.workers.all) or not self.part.leads
+        return self.router.forwarder.under_way(self.router.identity.site if has_others else None)
+
     async def accept_links(self) -> None:
         """Wait for a link port that is taken: an outgoing connection may hold it for a moment.
 

@@ -242,7 +242,7 @@ class _Lead:
 
     def tell_cut(self) -> None:
         """Report the requests that are cut now, if any."""
-        if under_way := self._process.router.forwarder.under_way:
+        if under_way := self._process.under_way:
             self._say(WorkerCut(under_way))
 
     def _say(self, message: FromWorker) -> None:

@@ -12,6 +12,7 @@ from router.model import limits
 from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.tls import Wire, credential, keep, trusting
 from tests.scenario.waiting import until
+from tests.scenario.worker_sites import are_ready, pinned
 
 BODY_BYTES = limits.CLIENT_UNSENT_BYTES - 4_096  # The kernel holds all of it while no one reads.
 PAUSE_S = 2.0  # Longer than an idle client is waited for.
@@ -101,6 +102,26 @@ def test_a_stop_says_what_all_workers_cut_after_its_time(
         until(site.gone, "the site has stopped")
     told = site.ctl("events", "--code", "drain-cut").out
     assert f" s after it was asked to, and cut {cut}" in told
+
+
+def test_a_request_that_one_worker_serves_for_another_is_cut_once(net: Network) -> None:
+    site, target = net.site("a", "--drain-grace", "1s", "--workers", "3"), net.http("a")
+    site.declare("shop", SHOP_PORT)
+    site.connect("shop", target, capacity=3)
+    net.start()
+    until(lambda: are_ready(site, 3), "all workers serve")
+    net.ready("shop", {"a": 1})
+    target.hold()
+    lines = pinned(site, 1, 3)
+    for line in lines:
+        line.request("POST", "/", b"x")
+    until(lambda: site.service("shop")["under_way"] == 3, "each worker serves one of them")
+    site.signal(signal.SIGTERM)
+    until(site.gone, "the site has stopped")
+    for line in lines:
+        line.close()
+    told = site.ctl("events", "--code", "drain-cut").out
+    assert "cut 3 requests or connections. (" in told
 
 
 def test_a_stop_that_cuts_nothing_says_nothing_of_it(net: Network) -> None:

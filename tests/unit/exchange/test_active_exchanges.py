@@ -13,6 +13,7 @@ from router.exchange.forwarder import Forwarder
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.service.pressure import Pressure
+from tests.unit.exchange.fakes import site_of
 from tests.unit.exchange.fakes_http import FakeTimers
 from tests.unit.exchange.test_forwarder_http import Shop
 
@@ -175,7 +176,9 @@ def test_requests_of_clients_and_those_that_end_here_are_under_way() -> None:
     seen = []
     for _ in range(3):
         shop.client()
-        seen.append((shop.a.under_way, shop.sites["b"].forwarder.under_way))
+        b = shop.sites["b"].forwarder
+        seen.append((shop.a.under_way(), b.under_way()))
+        assert b.under_way(site_of("a")) == 0, "those of another site alone end there"
     shop.client(b"")
     assert seen == [(1, 0), (2, 1), (3, 1)]
-    assert (shop.a.under_way, shop.a.client_connections) == (3, 4), "one client has not asked yet"
+    assert (shop.a.under_way(), shop.a.client_connections) == (3, 4), "one client has not asked yet"
