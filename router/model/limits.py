@@ -1014,6 +1014,7 @@ SKUPPER_PROXIES_S = 2.0  # kube-proxy syncs at most each second; our routers lis
 CONTROLLER_WORKERS = 4  # Namespaces reconciled at once: a site is some ten calls.
 CONTROLLER_RESYNC_S = 300.0  # Finds changes that no watch reports; a check costs no call.
 CONTROLLER_RETRY_S, CONTROLLER_RETRY_MAX_S = 0.5, 60.0  # Of one namespace, doubling.
+CONTROLLER_LINKS_LOOK_S = 1.0  # At the cluster's site, while sites of its namespaces wait for it.
 
 # callers: who calls whom.
 CALLERS_MAX = 300  # Separate names; further ones are counted together.

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -12,16 +13,21 @@ from typing import Any
 
 import pytest
 
+from certs.ca.authority import Authority
+from certs.ca.rotation import CaState
+from certs.identity import SiteIdentity
 from router.kubernetes.client.api import Api
+from router.kubernetes.codecs import identity
 from router.kubernetes.controller import controller
 from router.kubernetes.controller.cluster_set_membership import ClusterSite
-from router.kubernetes.controller.cluster_set_sites import site_config_map
+from router.kubernetes.controller.cluster_set_sites import LINK, site_config_map
 from router.kubernetes.controller.controller import SiteController
 from router.kubernetes.controller.controller_findings import FIELD_MANAGER
 from router.kubernetes.manifests import CONTROLLER, controller_objects, render
 from router.kubernetes.manifests.site import MULTICLUSTER_ROLE
 from router.kubernetes.objects import names
 from router.kubernetes.services.adoption import adopt
+from router.model import limits
 from tests.kubernetes import async_waiting
 from tests.kubernetes.async_waiting import until
 from tests.kubernetes.cluster import Cluster
@@ -232,6 +238,30 @@ def test_a_typo_in_the_selector_deletes_no_site_and_the_end_of_the_annotation_do
         annotate(cluster, None)
         await until(lambda: cluster.get("ConfigMap", names.SITE_CONFIGMAP, "west") is None)
         await until(lambda: cluster.get("Deployment", names.ROUTER, "west") is None)
+
+    running(cluster, story)
+
+
+def test_a_member_is_linked_as_soon_as_the_clusters_site_is_ready(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first router may come up minutes after the sites of the namespaces were made."""
+    monkeypatch.setattr(limits, "CONTROLLER_RETRY_S", 300.0)
+    monkeypatch.setattr(limits, "CONTROLLER_RETRY_MAX_S", 300.0)
+
+    async def story(cluster: Cluster) -> None:
+        cluster.patch("Namespace", "west", {"metadata": {"labels": {"team": "shop"}}}, "")
+        site(cluster, "spillway")
+        annotate(cluster, "team=shop")
+        await until(lambda: has_router(cluster, "west"))
+        await settled(cluster, "east")
+        assert cluster.get("Secret", LINK, "west") is None
+        who, identity_pem = SiteIdentity.generate()
+        authority, key_pem = Authority.generate(who.site_id, time.time())
+        state = CaState(key_pem, authority.ca_pem)
+        made = identity.secret(identity.made_of(identity_pem, state))
+        cluster.create_object(made, "spillway")
+        await until(lambda: cluster.get("Secret", LINK, "west"))
 
     running(cluster, story)
 

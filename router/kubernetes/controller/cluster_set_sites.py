@@ -69,6 +69,10 @@ def claim_name(namespace: str) -> str:
     return f"mcs-{_short(namespace)}"
 
 
+class NotReadyToLink(ApiError):
+    """The cluster's site has no identity or address yet."""
+
+
 class ClusterSetSites:
     """Makes and links the sites. ``clock``: Unix seconds."""
 
@@ -86,7 +90,7 @@ class ClusterSetSites:
         """Link the site of ConfigMap ``site`` to the cluster's site, unless it is linked.
 
         Returns an error if a foreign Secret has the link's name; that Secret stays as it is.
-        ApiError 404: the cluster's site has no identity or address yet.
+        NotReadyToLink: the cluster's site cannot be linked to yet.
         """
         found = await self._api.find("Secret", LINK, namespace=namespace)
         if found is not None:
@@ -104,6 +108,14 @@ class ClusterSetSites:
             await self._api.delete("Secret", LINK, uid=uid_of(found), namespace=namespace)
         await self._api.create(_owned(token_secrets.secret(made, LINK), site), namespace=namespace)
         return None
+
+    async def takes_links(self, cluster: ClusterSite) -> bool:
+        """Whether the cluster's site can be linked to."""
+        try:
+            await self._draft(cluster.namespace, cluster)
+        except NotReadyToLink:
+            return False
+        return True
 
     async def end(
         self, namespace: str, site: Object, place: str, namespaces: Mapping[str, Object] | None
@@ -140,12 +152,12 @@ class ClusterSetSites:
         address = part(service, "spec", "clusterIP") if service is not None else None
         if secret is None or not isinstance(address, str) or address in ("", "None"):
             message = f"the cluster's site in namespace {cluster.namespace} is not ready to link"
-            raise ApiError(NOT_FOUND, "NotFound", message)
+            raise NotReadyToLink(NOT_FOUND, "NotFound", message)
         try:
             authority = Authority.of_state(identity.ca(secret), identity.SOURCE)
             site_id = identity.site_id(secret)
         except (CertError, SecretError) as error:
-            raise ApiError(NOT_FOUND, "NotFound", str(error)) from error
+            raise NotReadyToLink(NOT_FOUND, "NotFound", str(error)) from error
         return Token(
             kind="claim",
             name=claim_name(namespace),

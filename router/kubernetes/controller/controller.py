@@ -15,7 +15,8 @@ from typing import Final
 
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, ApiError
-from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, is_made
+from router.kubernetes.controller.cluster_set_membership import ClusterSite
+from router.kubernetes.controller.cluster_set_sites import ClusterSetSites, NotReadyToLink, is_made
 from router.kubernetes.controller.controller_findings import REFUSED, event, refused
 from router.kubernetes.controller.namespace_mirror import NamespaceMirror, Seen
 from router.kubernetes.controller.orphaned_statuses import write_orphaned
@@ -78,6 +79,7 @@ class SiteController:
         # No watch reports changes of quotas, policies and permissions.
         self._refused: set[str] = set()
         self._due: set[str] = set()
+        self._unlinked: dict[str, ClusterSite] = {}  # Namespaces that wait for the cluster's site.
         self._settled: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._held: dict[tuple[str, str], bool] = {}  # Our permissions, by namespace and resource.
         self._told: dict[str, set[str]] = {}
@@ -96,6 +98,7 @@ class SiteController:
             for informer in self._mirror.informers:
                 tasks.create_task(informer.run())
             tasks.create_task(self._look_again())
+            tasks.create_task(self._link_waiting())
             for _ in range(limits.CONTROLLER_WORKERS):
                 tasks.create_task(self._work())
 
@@ -113,6 +116,21 @@ class SiteController:
             self._held.clear()
             self._settled.clear()
             self._changed("")
+
+    async def _link_waiting(self) -> None:
+        """Wake namespaces once the cluster's site can be linked to: no watch reports that."""
+        while True:
+            await asyncio.sleep(limits.CONTROLLER_LINKS_LOOK_S)
+            cluster = next(iter(self._unlinked.values()), None)  # The same one for all.
+            try:
+                is_due = cluster is not None and await self._members.takes_links(cluster)
+            except ApiError as error:
+                log.debug("the cluster's site could not be read: %s", error)
+                continue
+            if is_due:
+                waiting, self._unlinked = self._unlinked, {}
+                for namespace in waiting:
+                    self._again(namespace)
 
     async def _work(self) -> None:
         while True:
@@ -189,6 +207,7 @@ class SiteController:
 
     async def _reconcile(self, namespace: str) -> None:
         self._refused.discard(namespace)
+        self._unlinked.pop(namespace, None)
         seen = (self._seen or {}).get(namespace)
         if seen is None or not self._mirror.has(namespace, "ConfigMap"):
             # Nothing of ours is left, or a missing permission hides whether there is a site.
@@ -212,10 +231,17 @@ class SiteController:
                 await self._make_of_site(namespace, seen.v2, seen)
             await self._make(namespace, seen.site, seen)
             if is_made(seen.site) and seen.cluster is not None:
-                problem = await self._members.link(namespace, seen.site, seen.cluster)
+                problem = await self._link(namespace, seen.site, seen.cluster)
                 if problem is not None:
                     await self._tell(namespace, seen.site, problem)
         self._settled[namespace] = seen.versions
+
+    async def _link(self, namespace: str, site: Object, cluster: ClusterSite) -> ConfigError | None:
+        try:
+            return await self._members.link(namespace, site, cluster)
+        except NotReadyToLink:
+            self._unlinked[namespace] = cluster
+            raise
 
     async def _make(self, namespace: str, site: Object, seen: Seen) -> None:
         """Bring all objects of a site to their wanted state."""
