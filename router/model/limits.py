@@ -501,6 +501,7 @@ WORKER_EVENT_SAME_S = 10.0  # Events of one code and subject within it are one e
 WORKER_EVENTS_HELD_MAX = 1_024  # More at once add nothing; that worker's events.log has all.
 WORKER_ANSWER_S = 1.0  # Wait for figures; then the previous ones count.
 WORKER_ENDS_S = 2.0  # Beyond the grace of a stop; then it is killed.
+WORKER_COUNTS_S = 0.5  # Of that, while all count the requests that they cut.
 WORKER_MESSAGE_BYTES_MAX = 64 * MIB  # Far above any of ours; protects memory from a broken worker.
 WORKER_ITEMS_AT_ONCE = 20  # Of an answer, in one message: traffic goes on between two of them.
 WORKER_MISSED_ASKS = 1  # After more, its slots and requests in flight come from its last report.

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from certs.errors import CertError
 from router.admin.server import serving
+from router.model import limits
 from router.model.errors import RouterError
 from router.model.wording.system_errors import text_of
 from router.node.parts import Part
@@ -130,7 +131,7 @@ async def _serve(directory: Path, logs: Logs, lock: SiteLock, part: Part, links:
         await drain(process)
         for task in ending:
             task.cancel()
-        link.tell_cut()
+        await link.tell_cut()
     process.close()
     log.info("stopped")
     return 0
@@ -240,10 +241,14 @@ class _Lead:
                 self._say(WorkerDoor(door))
             await asyncio.sleep(_DOOR_LOOK_S if not told else 1.0)
 
-    def tell_cut(self) -> None:
-        """Report the requests that are cut now, if any."""
+    async def tell_cut(self) -> None:
+        """Report the requests that are cut now, if any, and wait until other workers have: what
+        this one serves for their clients ends with it."""
+        if not self._process.router.forwarder.under_way():
+            return
         if under_way := self._process.under_way:
             self._say(WorkerCut(under_way))
+        await asyncio.sleep(limits.WORKER_COUNTS_S)
 
     def _say(self, message: FromWorker) -> None:
         if not self._writer.is_closing():  # The first worker may be gone.
