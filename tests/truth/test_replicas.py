@@ -1,5 +1,6 @@
 """Two routers of one namespace: what one of them writes is true of both, and written once."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,8 @@ from tests.scenario.waiting import until
 from tests.truth.conftest import in_a_namespace
 from tests.truth.namespaces import NamespaceSite
 from tests.truth.scene import PER_S, Shop, door
+
+OF_A_ROUTER = re.compile(r"SW0335 Router \S+: Service shop:\S+ at this router: ")
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_a_fault_is_told_once_and_so_is_its_end(shop: Shop, replica: Router, ask
         for target in shop.targets:
             target.stop()
         until(lambda: by_site(load.answers)["far"] >= PER_S, "the other site serves")
-        until(lambda: "SW0335 Service shop" in near.status(), "the status has it")
+        until(lambda: OF_A_ROUTER.search(near.status()), "the status has it, and says of which")
         until(lambda: near.counts("NoTargetBegun"), "an Event tells it")
         for target in shop.targets:
             target.start()
