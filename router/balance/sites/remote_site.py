@@ -21,7 +21,7 @@ class Whole(Protocol):
     stale: bool
 
     def most_of_all(self, most: int) -> int:
-        """What clients of this site may hold at all its routers, ``most`` at one of them."""
+        """The slots that clients of this site may hold at all its routers; ``most``: at one."""
 
 
 class RemoteSite(Candidate):
@@ -123,7 +123,7 @@ class RemoteSite(Candidate):
             self._advert_capacity = self.stated_capacity = self.capacity = advert.capacity
         self._bound_running()
         if self.stated_capacity != had:
-            self.most_running = None  # What runs above the new slots comes with the next report.
+            self.most_running = None  # The next report has those above the new slots.
 
     def bar(self, reason: str) -> None:
         """Send nothing new there until the next `update`."""

@@ -139,8 +139,8 @@ class RoutersOfSite(Candidate):
         self.most_running = sum(stated) if len(stated) == len(each) else None
 
     def most_of_all(self, most: int) -> int:
-        """What clients of this site may hold at all of them, those left out too; ``most`` if one
-        says nothing of it."""
+        """The slots that clients of this site may hold at all of them, those left out too; ``most``
+        if one of them names no share."""
         usable = [one for one in self.members if isinstance(one, RemoteSite) and one.is_usable]
         shares = [one.most_for_one for one in usable if one.most_for_one is not None]
         return sum(shares) if shares and len(shares) == len(usable) else most
