@@ -58,6 +58,8 @@ class Episodes:
         self._since = truth.now
         self._open: dict[_Kind, float] = {}
         """Since when."""
+        self._told_late: set[_Kind] = set()
+        """Those whose first requests may have come before, while the router stood still."""
 
     def hear(self, event: Event) -> Iterator[str]:
         """The faults of an event."""
@@ -65,11 +67,13 @@ class Episodes:
             if kind in self._open:
                 yield "it begins again, and had no end"
             self._open[kind] = self._truth.now
+            is_late = self._truth.stood_still(self._key)
+            (self._told_late.add if is_late else self._told_late.discard)(kind)
         elif (kind := _BY_END.get(event.code)) is not None:
             began = self._open.pop(kind, None)
             if began is None:
                 yield "it ends, and had not begun"
-            else:
+            elif kind not in self._told_late:
                 figures = event.overflow or event.without_target or event.refused
                 assert figures is not None, "it has figures"
                 yield from self._far(kind, figures, began)

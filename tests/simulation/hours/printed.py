@@ -6,10 +6,12 @@ from typing import Final
 
 from tests.simulation.hours.claims import false_of
 from tests.simulation.hours.lasting import fail, is_calm, serves_others
-from tests.simulation.hours.truth import APART_S, JOINED_S, LATELY_S, OWN_S, TOLD_S, Truth
+from tests.simulation.hours.truth import APART_S, EDGE_S, JOINED_S, LATELY_S, OWN_S, TOLD_S, Truth
 from tests.simulation.hours.typed import Printed
 
 _SLACK: Final = 2
+_RANGE: Final = 1.5
+"""Between the two bounds of a range of latencies, at most."""
 Law = Callable[[Truth, str, Printed], Iterator[str]]
 """Given the truth, the router that is asked, and the output: the faults."""
 
@@ -86,6 +88,9 @@ def _sites(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
             yield f"{site} is reached: {reached}, and no way leads there"
         if not is_reached and truth.lasts("joined", key, site) > JOINED_S:
             yield f"{site} is reached: {reached}, and a way leads there"
+        cost = truth.cost(key, site, JOINED_S)
+        if is_reached and cost is not None and row["COST"] != str(cost):
+            yield f"the way to {site} costs {row['COST']}: {cost}"
 
 
 def _links(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
@@ -141,8 +146,27 @@ def _top(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
             least, most = truth.in_hand(name, 2 * TOLD_S)
             if not least - 0.1 <= float(found[1]) <= most + _SLACK:
                 yield f"{found[1]} in flight here: {least} to {most}"
+        yield from _latency(truth, key, row["P50"], row["P99"])
         if "for other sites' clients" in row["SPILLED"] and not serves_others(truth, name):
             yield "only its own clients were served here"
+
+
+def _latency(truth: Truth, key: str, p50: str, p99: str) -> Iterator[str]:
+    """Upper bounds of ranges, of requests of the last seconds."""
+    ended = truth.lately(key, lambda one: one.ended > 0)
+    lasted = [one.ended - one.began for one in ended]
+    if not lasted or "-" in (p50, p99) or truth.stood_still(key):
+        return
+    if not min(lasted) <= _seconds(p50) + EDGE_S:
+        yield f"half of the requests took {p50}: {min(lasted):.3f} s at least"
+    if _seconds(p99) > _RANGE * max(lasted) + EDGE_S:
+        yield f"nearly all requests took {p99}: {max(lasted):.3f} s at most"
+
+
+def _seconds(text: str) -> float:
+    """``<120 ms``."""
+    number, unit = text.lstrip("<>").split()
+    return float(number) * {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}[unit]
 
 
 def _line(printed: Printed, head: str) -> str:

@@ -65,6 +65,8 @@ class Truth:
         self._in_hand: dict[str, deque[tuple[float, int, int]]] = {
             name: deque(maxlen=64) for name in self.names
         }
+        self._costs: dict[tuple[str, str], tuple[int | None, float]] = {}
+        """To a site from a router, and since when."""
         self._age_s = 0.0
         self.gone: set[str] = set()
         """Routers that do not run."""
@@ -195,13 +197,25 @@ class Truth:
         for key in self._world.sites:
             sure = ways.sites_from(key, passing, surely=True)
             maybe = ways.sites_from(key, running, surely=False)
+            costs = ways.costs_from(key, passing)
             for other in self.names:
+                self._note_cost((key, other), costs.get(other))
                 self._note(("joined", key, other), other in sure)
                 self._note(("apart", key, other), key in running and other not in maybe)
         self._note(("whole",), not (self.cuts or self.frozen or self.gone))
         for key, other in permutations(self._world.sites, 2):
             is_open = {key, other} <= running and ways.are_linked(key, other)
             self._note(("severed", key, self.name_of(other)), not is_open)
+
+    def _note_cost(self, ends: tuple[str, str], cost: int | None) -> None:
+        if cost != self._costs.get(ends, (None,))[0]:
+            self._costs[ends] = cost, self.now
+
+    def cost(self, key: str, site: str, settled_s: float) -> int | None:
+        """Of the cheapest way, if it has been the same for so long; None: it has not, or an edge is
+        at one of the ends."""
+        cost, since = self._costs.get((key, site), (None, inf))
+        return cost if self.now - since > settled_s else None
 
     def _sample_spills(self, key: str, site: SimSite) -> None:
         reading = site.router.readings.reading_of(SERVICE)

@@ -1,6 +1,7 @@
 """Which routers have a way to which sites: by documents and cuts, whatever the routers say."""
 
 from collections.abc import Set
+from heapq import heappop, heappush
 
 from tests.simulation.world import SimSite, World
 
@@ -27,6 +28,35 @@ class Ways:
             if around and (around <= found if surely else around & found):
                 found.add(edge)
         return {self._world[one].name for one in found}
+
+    def costs_from(self, key: str, running: Set[str]) -> dict[str, int]:
+        """The cost of the cheapest way to each site, where no edge is on it or at its end."""
+        found: dict[str, int] = {}
+        left = [(0, key)] if key in running - self._world.edges else []
+        while left:
+            cost, here = heappop(left)
+            if here in found:
+                continue
+            found[here] = cost
+            for other in self._around(here, running) - found.keys():
+                heappush(left, (cost + self._cost(here, other), other))
+        sites = self._world.sites
+        return {
+            sites[one].name: min(found[o] for o in found if sites[o].name == sites[one].name)
+            for one in found
+        }
+
+    def _cost(self, key: str, other: str) -> int:
+        """Of the link that one dials; none between routers of one site."""
+        one, two = self._world[key], self._world[other]
+        if one.name == two.name:
+            return 0
+        return min(
+            link.cost or 1
+            for site, ip in ((one, two.ip), (two, one.ip))
+            for name, link in site.links.items()
+            if site.endpoints[name] == ip
+        )
 
     def _interior_from(self, key: str, running: Set[str]) -> set[str]:
         """The routers reached from one, without edges."""
