@@ -84,10 +84,10 @@ class NearestSiteShortcut:
     def look_here(self) -> None:
         """Update after a possible change of this site's targets or capacity.
 
-        Several routers without a configured capacity yield as the one site that they are, by the
-        load of all.
+        Several routers without a configured capacity, or with a mark, yield as the one site that
+        they are, by the load of all.
         """
-        local = self._local
+        local, share = self._local, self._policy.spill_at
         self.recounts = self._ledger.recounts
         local.refresh(0.0)
         if not local.able:
@@ -96,13 +96,14 @@ class NearestSiteShortcut:
             if absent and absent != self._absence:
                 self._absence = absent
                 self._set_sole_decisions()
-        elif self._here is local or local.capacity is not None or self._rival_cost == inf:
-            self.local_below = local.unrivalled_below(self._rival_cost)
-            share = self._policy.spill_at
-            if share is not None and self._rival_cost != inf:
-                self.local_below = min(self.local_below, local.mark(share))
-        else:
+        elif self._rival_cost == inf:
+            self.local_below = local.unrivalled_below(inf)
+        elif self._here is not local and (local.capacity is None or share is not None):
             self.local_below = 0
+        else:
+            self.local_below = local.unrivalled_below(self._rival_cost)
+            if share is not None:
+                self.local_below = min(self.local_below, local.mark(share))
 
     def decide_sole(self, sole: RemoteSite | RoutersOfSite, session: int) -> Decision:
         """A decision for the nearest site, while this site takes nothing; takes its path's turn."""

@@ -69,6 +69,8 @@ def false_overview(truth: Truth, key: str, said: Answer) -> Iterator[str]:
                 yield wrong
     if truth.lasts("known", key) < LATELY_S or truth.stood_still(key):
         return
+    if not truth.is_over("stops", key):
+        return  # That is said instead.
     if said.tone == "good" and (fail(truth, key) or leave(truth, key)):
         yield "good, and requests fail or leave"
     if said.tone in ("bad", "warn") and is_calm(truth, key):

@@ -445,3 +445,15 @@ def test_the_share_at_a_site_is_of_all_its_routers_also_after_one_was_left_out()
     assert here.take() == "7"
     here.balancer.select(0.0, frozenset({"7"}))
     assert [here.take(), here.take()] == ["8", THIRD]
+
+
+def test_the_mark_is_of_the_slots_of_all_routers_of_the_site() -> None:
+    """This router is below its own part of the mark, and the site above it: 11 of 20."""
+    here = Here(10, PolicySpec("fill", spill_at=0.5))
+    here.balancer.set_remotes([candidate("2", OWN, capacity=10), candidate("9", capacity=9)])
+    for _ in range(3):
+        here.ledger.try_acquire(0.0)
+    here.balancer.report_load(OWN, 8, 1, 10, 0.0, router=RouterId("2"))
+    assert here.take() == OTHER
+    here.balancer.report_load(OWN, 5, 1, 10, 0.0, router=RouterId("2"))
+    assert [here.take() for _ in range(3)] == [OWN_ROUTER, OWN_ROUTER, OTHER]

@@ -1,0 +1,113 @@
+"""Selection among sites of several routers: what is said of it is what is done."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from router.balance.deciding.decision_evidence import DecisionReplay
+from router.balance.deciding.decisions import Asked, Decision
+from router.balance.site.ledger import LocalLedger
+from router.model.capacity import TargetTerms
+from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import RemoteCandidate
+from router.model.specs import PolicySpec
+from tests.examples import examples
+from tests.property.test_selection import HERE, MARKS, NAMES
+from tests.unit.balance.builders import ToldBalancer
+
+SITES = [HERE, SiteId("a"), SiteId("b")]
+ROUTERS = [RouterId(f"{site}-{number}") for site in SITES for number in (1, 2)]
+LATER = 0.05
+
+
+@st.composite
+def routers(draw: st.DrawFn) -> list[RemoteCandidate]:
+    found = []
+    for router in draw(st.lists(st.sampled_from(ROUTERS), min_size=3, unique=True)):
+        site = SiteId(router.split("-")[0])
+        capacity = draw(st.sampled_from([6, 2, None, 0]))
+        lends = capacity is not None and site != HERE
+        found.append(
+            RemoteCandidate(
+                site=site,
+                site_name=site,
+                router=router,
+                path_cost=0 if site == HERE else draw(st.sampled_from([1, 1, 2])),
+                paths=((router,),),
+                targets_ready=draw(st.sampled_from([1, 2, 2, 0])),
+                capacity=capacity,
+                draining=draw(st.sampled_from([False] * 7 + [True])),
+                reserved=draw(st.sampled_from([0, 0, 1])) if lends else 0,
+                most_for_one=draw(st.sampled_from([None, None, 1, 2])) if lends else None,
+            )
+        )
+    return found
+
+
+@st.composite
+def balancers(draw: st.DrawFn) -> ToldBalancer:
+    """Any routers, loads, refusals and streams of ours."""
+    ledger = LocalLedger()
+    capacity = draw(st.sampled_from([4, 1, None, 0]))
+    targets = [f"t{n}:1" for n in range(draw(st.sampled_from([2, 1, 0])))]
+    ledger.set_targets({target: TargetTerms(name="web", capacity=capacity) for target in targets})
+    for target in targets:
+        ledger.set_ready(target, True)
+    for _ in range(draw(st.integers(0, 6))):
+        ledger.try_acquire(0.0)
+    name = draw(st.sampled_from(["fill", *NAMES]))
+    weights = {"a": 1, "b": 2} if name == "split" else {}
+    spec = PolicySpec(name, weights)
+    if name != "failover":
+        spec = replace(spec, spill_at=draw(st.sampled_from([0.5, *MARKS])))
+    balancer = ToldBalancer(ServiceKey("web", 80), HERE, HERE, ledger, spec)
+    adverts = draw(routers())
+    balancer.set_remotes(adverts)
+    for one in adverts:
+        balancer.report_load(
+            one.site,
+            draw(st.just(0) | st.integers(0, 8)),
+            one.targets_ready,
+            one.capacity,
+            0.0,
+            router=one.router,
+            reserved=one.reserved,
+            most_for_one=one.most_for_one,
+        )
+        for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+            balancer.opened(one.site, one.router)
+        if draw(st.integers(0, 4)) == 0:
+            balancer.refused(one.site, draw(st.integers(0, 8)), 0.0, one.router)
+    return balancer
+
+
+EXCLUDED = st.frozensets(st.sampled_from([*SITES, *ROUTERS]), max_size=2)
+
+
+@settings(max_examples=examples(300))
+@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED)
+def test_explain_agrees_with_select_whoever_was_left_out_before(
+    balancer: ToldBalancer, before: frozenset[str], excluded: frozenset[str]
+) -> None:
+    balancer.select(LATER, before)
+    explained = balancer.explain(LATER, excluded)
+    assert _site(balancer.select(LATER, excluded)) == _site(explained.decision)
+
+
+@settings(max_examples=examples(300))
+@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED)
+def test_a_kept_decision_is_explained_later_as_it_was_then(
+    balancer: ToldBalancer, before: frozenset[str], excluded: frozenset[str]
+) -> None:
+    balancer.select(LATER, before)
+    choice = balancer.select(LATER, excluded)
+    kept = balancer.seen(LATER, choice, excluded, Asked(None), frozenset())
+    balancer.select(LATER, before)
+    replay = DecisionReplay(kept)
+    assert (kept.chosen in replay.tied) == isinstance(choice, Decision)
+    chosen = [one.site for one in replay.reports() if one.verdict == "chosen"]
+    assert chosen == ([choice.site] if isinstance(choice, Decision) else [])
+
+
+def _site(choice: object) -> SiteId | None:
+    return choice.site if isinstance(choice, Decision) else None
