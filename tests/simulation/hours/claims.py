@@ -64,6 +64,12 @@ def _is_no_longer(fact: str) -> Check:
     return check
 
 
+def _is_stopping(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    """A router that stops does not know of the other routers of its site any more, at its end."""
+    is_own = match[1] == truth.name_of(teller) and not truth.is_over("stops", teller)
+    return "" if is_own else _sites_are("stopping")(truth, teller, match)
+
+
 def _none_declares(truth: Truth, teller: str, match: re.Match[str]) -> str:
     declaring = [
         site
@@ -225,7 +231,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"draining \({_SITES}\)", _sites_are("draining")),
         (rf"{_SITES}: it is draining", _sites_are("draining")),
         (rf"{_SITES} stops? and takes? nothing new", _sites_are("stopping")),
-        (rf"(?<!router of ){_SITES} is stopping", _sites_are("stopping")),
+        (rf"(?<!router of ){_SITES} is stopping", _is_stopping),
         ("this router of [abc] is stopping", _this_is("stops")),
         (rf"short of memory \({_SITES}\)", _sites_are("refusing")),
         (rf"{_SITES}: its router is short of memory", _sites_are("refusing")),
