@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from router.balance.deciding.decision_evidence import DecisionReplay
-from router.balance.deciding.decisions import Asked, Decision
+from router.balance.deciding.decisions import Asked, Decision, NoChoice
 from router.balance.site.ledger import LocalLedger
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicySpec
 from tests.examples import examples
-from tests.property.test_selection import HERE, MARKS, NAMES
+from tests.property.test_selection import HERE, MARKS, NAMES, RATES
 from tests.unit.balance.builders import ToldBalancer
 
 SITES = [HERE, SiteId("a"), SiteId("b")]
@@ -63,6 +63,9 @@ def balancers(draw: st.DrawFn) -> ToldBalancer:
     balancer = ToldBalancer(ServiceKey("web", 80), HERE, HERE, ledger, spec)
     adverts = draw(routers())
     balancer.set_remotes(adverts)
+    if draw(st.booleans()):
+        ledger.set_sheddable_share(0.5)
+        balancer.set_sheddable_share(0.5)
     for one in adverts:
         balancer.report_load(
             one.site,
@@ -70,6 +73,7 @@ def balancers(draw: st.DrawFn) -> ToldBalancer:
             one.targets_ready,
             one.capacity,
             0.0,
+            draw(st.none() | st.none() | RATES),
             router=one.router,
             reserved=one.reserved,
             most_for_one=one.most_for_one,
@@ -82,32 +86,58 @@ def balancers(draw: st.DrawFn) -> ToldBalancer:
 
 
 EXCLUDED = st.frozensets(st.sampled_from([*SITES, *ROUTERS]), max_size=2)
+ASKED = st.builds(
+    Asked,
+    st.none() | st.none() | st.sampled_from(SITES),
+    st.sampled_from([0, 0, 7]),
+    st.sampled_from([False, False, True]),
+)
+WITHIN = settings(max_examples=examples(300))
 
 
-@settings(max_examples=examples(300))
-@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED)
+def _asked_of(balancer: ToldBalancer, asked: Asked) -> Asked:
+    """As requests are: sheddable only where the service says which are."""
+    return replace(asked, sheddable=asked.sheddable and balancer.sheddable_share is not None)
+
+
+@WITHIN
+@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED, refused=EXCLUDED, asked=ASKED)
 def test_explain_agrees_with_select_whoever_was_left_out_before(
-    balancer: ToldBalancer, before: frozenset[str], excluded: frozenset[str]
+    balancer: ToldBalancer,
+    before: frozenset[str],
+    excluded: frozenset[str],
+    refused: frozenset[str],
+    asked: Asked,
 ) -> None:
+    asked, refused = _asked_of(balancer, asked), refused & excluded
     balancer.select(LATER, before)
-    explained = balancer.explain(LATER, excluded)
-    assert _site(balancer.select(LATER, excluded)) == _site(explained.decision)
+    explained = balancer.explain(LATER, excluded, asked, refused)
+    choice = balancer.select(LATER, excluded, asked, refused)
+    assert _site(choice) == _site(explained.decision)
+    chosen = [one.site for one in explained.candidates if one.verdict == "chosen"]
+    assert chosen == [site for site in (_site(choice),) if site]
 
 
-@settings(max_examples=examples(300))
-@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED)
+@WITHIN
+@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED, refused=EXCLUDED, asked=ASKED)
 def test_a_kept_decision_is_explained_later_as_it_was_then(
-    balancer: ToldBalancer, before: frozenset[str], excluded: frozenset[str]
+    balancer: ToldBalancer,
+    before: frozenset[str],
+    excluded: frozenset[str],
+    refused: frozenset[str],
+    asked: Asked,
 ) -> None:
+    asked, refused = _asked_of(balancer, asked), refused & excluded
     balancer.select(LATER, before)
-    choice = balancer.select(LATER, excluded)
-    kept = balancer.seen(LATER, choice, excluded, Asked(None), frozenset())
+    choice = balancer.select(LATER, excluded, asked, refused)
+    kept = balancer.seen(LATER, choice, excluded, asked, refused)
     balancer.select(LATER, before)
     replay = DecisionReplay(kept)
-    assert (kept.chosen in replay.tied) == isinstance(choice, Decision)
+    if not kept.stays:
+        assert (kept.chosen in replay.tied) == isinstance(choice, Decision)
     chosen = [one.site for one in replay.reports() if one.verdict == "chosen"]
-    assert chosen == ([choice.site] if isinstance(choice, Decision) else [])
+    assert chosen == [site for site in (_site(choice),) if site]
 
 
-def _site(choice: object) -> SiteId | None:
+def _site(choice: Decision | NoChoice) -> SiteId | None:
     return choice.site if isinstance(choice, Decision) else None
