@@ -153,7 +153,7 @@ ALERTS: Final = (
         "5m",
         "warning",
         f"{{{{ $value | humanizePercentage }}}} of the requests of {_PORT} in the last three"
-        f" minutes failed: sitectl why {_PORT} --last 20",
+        f" minutes failed: sitectl why {_PORT} --failed",
     ),
     Alert(
         "SpillwayNoTarget",

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import get_args
+from typing import Final, get_args
 
 import msgspec
 from aiohttp import web
@@ -34,6 +34,7 @@ from router.admin.ports import (
 from router.admin.slices import sliced
 from router.admin.views.services import TargetView
 from router.model import limits
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from router.model.unreadable import UNREADABLE_JSON
 from router.model.wording.routing_key_names import hashed_name
@@ -41,6 +42,7 @@ from router.model.wording.routing_key_names import hashed_name
 METRICS_CACHE_S = 1.0
 
 _COUNT = re.compile(r"[0-9]{1,4}")
+_SELECTIONS: Final[tuple[RequestSelection, ...]] = ("denied", "failed")
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -246,7 +248,7 @@ class AdminApi:
         if isinstance(asked_port, web.Response):
             return asked_port
         name, port = asked_port
-        if request.query.keys() & {"last", "denied"}:
+        if request.query.keys() & {"last", "denied", "failed"}:
             return await self._past(request, name, port)
         asked = [(by, request.query[by]) for by in get_args(AffinityBy) if by in request.query]
         if len(asked) > 1:
@@ -276,18 +278,27 @@ class AdminApi:
     async def _past(self, request: web.Request, name: str, port: int | None) -> web.Response:
         """The last decisions. ``last`` 1 to `limits.DECISIONS_KEPT`, all by default."""
         query, most = request.query, limits.DECISIONS_KEPT
-        last, denied = query.get("last", str(most)), query.get("denied", "0")
-        hint = f"?last=1…{most}, denied=1 for those that no site took: sitectl why {name} --last 20"
+        last = query.get("last", str(most))
+        hint = (
+            f"?last=1…{most}, denied=1 for those that no site took, failed=1 for those that failed:"
+            f" sitectl why {name} --last 20"
+        )
         if not _COUNT.fullmatch(last) or not 1 <= int(last) <= most:
             return failure(
                 400, "bad-last", f"{last[:20]!r} is not a number from 1 to {most}.", hint
             )
-        if denied not in ("0", "1"):
-            return failure(400, "bad-denied", f"denied is 0 or 1, not {denied[:20]!r}.", hint)
+        which: RequestSelection = "all"
+        for one in _SELECTIONS:
+            asked = query.get(one, "0")
+            if asked not in ("0", "1"):
+                return failure(400, f"bad-{one}", f"{one} is 0 or 1, not {asked[:20]!r}.", hint)
+            if asked == "1":
+                which = one  # Of both ``failed``: it has the denied, too.
+        count = int(last) if "last" in query or which != "failed" else 2 * most  # Two are stored.
         if query.keys() & {*get_args(AffinityBy)}:
             text = "The past is not asked for by session: what a client sent is not kept."
             return failure(400, "bad-session", text, hint)
-        past = await self._view.past(name, port, int(last), denied=denied == "1")
+        past = await self._view.past(name, port, count, which)
         if past is None:
             return await self._unknown(name, port)
         return items("PastDecisions", past)

@@ -13,6 +13,7 @@ from router.admin.views.services import ServiceView, TargetView
 from router.admin.views.status import CaView, Status
 from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Problem
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 
 
@@ -122,11 +123,10 @@ class RouterView(ServiceNames, Protocol):
         """Figures for an autoscaler. None: no such service. ``port`` None: its first."""
 
     async def past(
-        self, service: str, port: int | None, count: int, *, denied: bool
+        self, service: str, port: int | None, count: int, which: RequestSelection
     ) -> Sequence[PastDecision] | None:
-        """The last ``count`` requests, newest first; None: no such service. ``port`` None: all.
-
-        ``denied``: only requests of which no target received a byte.
+        """The last ``count`` requests of those selected, newest first; None: no such service.
+        ``port`` None: all.
         """
 
     def ready(self) -> bool:

@@ -21,7 +21,13 @@ from router.http.http2 import grpc_status
 from router.model.port_reading import SERVED_NOWHERE
 from router.model.requests import Request
 from router.net.ports import Buffer
-from router.service.counters import CLASS_OF_DIGIT, HTTP_CLASSES, CallerCounts, CodeClass
+from router.service.counters import (
+    CLASS_OF_DIGIT,
+    FAILED,
+    HTTP_CLASSES,
+    CallerCounts,
+    CodeClass,
+)
 from router.service.histograms import bucket_of
 from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
@@ -282,18 +288,17 @@ class ClientExchange(ClientAttempts):
 
         The caller is notified next.
         """
-        service, record, attempts = self._service, self.record, self._attempts
+        service, record = self._service, self.record
         counters, site = service.counters, record.site
         if not self._told_opened or (failure is not None and not self._is_of_attempt(failure)):
             record.site = site = None
         self._state = OVER
         self._leg = None
-        if attempts is not None:
-            attempts.over()
+        if self._attempts is not None:
+            self._attempts.over()
             self._attempts = None
-        upload = self._upload
-        if upload is not None and upload.in_hand:
-            upload.forget()
+        if self._upload is not None and self._upload.in_hand:
+            self._upload.forget()
         if site is not None and site != service.site and record.spill is None:
             grounds = record.grounds
             counters.spilled[site, grounds.spill_reason, grounds.overflow_reason] += 1
@@ -301,18 +306,20 @@ class ClientExchange(ClientAttempts):
         record.total_s = now - record.started_at
         if failure is not None or record.spill is not None or record.waited_since is not None:
             account.close(record, service, self.request, failure, now)
+        code_class = record.code_class
+        if code_class in FAILED and (failure is None or not failure.untouched):
+            service.recent_requests.failed(record)
         if record.held_by:
             account.note_held(record, service, failure)
         if not counters.ended:
             service.timers.at_turn_end(service.count_ended)
-        counters.ended[site or SERVED_NOWHERE, record.code_class].append(record.times(now))
+        counters.ended[site or SERVED_NOWHERE, code_class].append(record.times(now))
         origin = record.origin
         if origin is not None:
             record.origin = None
-            failed = record.outcome != "ok" or record.code_class == "5xx"
+            failed = failure is not None or code_class == "5xx"
             origin.count(service.key, site or SERVED_NOWHERE, failed, bucket_of(record.total_s))
-        watch = self._watch
-        if watch is not None:
-            self._watch = None
+        if self._watch is not None:
+            watch, self._watch = self._watch, None
             target = "" if site is None else self._target
             watch.counted(account.passage(record, service, failure, target, now))

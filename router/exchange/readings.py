@@ -17,6 +17,7 @@ from router.exchange.target_readings import USUAL_SHARE, TargetReadings
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import quantile
 from router.model.port_reading import Reading
+from router.model.requests import RequestSelection
 from router.model.specs import ServiceProtocol, ServiceSpec
 from router.service.figures import (
     NO_LOAD,
@@ -305,10 +306,10 @@ class Readings:
             return None
         return service.queue_now(decision, sheddable=sheddable)
 
-    def past_of(self, key: ServiceKey, count: int, *, denied: bool) -> list[RequestRecord]:
+    def past_of(self, key: ServiceKey, count: int, which: RequestSelection) -> list[RequestRecord]:
         """At most ``count`` of the last requests of a service port, as `RecentRequests.last`."""
         service = self._services.get(key)
-        return service.recent_requests.last(count, denied=denied) if service is not None else []
+        return service.recent_requests.last(count, which) if service is not None else []
 
     def all_past(self) -> Iterator[tuple[ServiceKey, ServiceProtocol, list[RequestRecord]]]:
         """The stored last requests of every service port; see `RecentRequests.kept`."""

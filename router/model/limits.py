@@ -634,8 +634,9 @@ UNSERVED_PAUSE_S = 0.05  # No client retries sooner after a refusal: it is anoth
 UNSERVED_KEPT_MAX = 10_000  # Clients of a service port tracked this way: at most 5 MB.
 UNSERVED_SMOOTHING = 0.05  # For the share of clients that return: the last twenty count most.
 REQUEST_S_SMOOTHING = 0.2  # Per second, for the time that a request takes: a mean of some ten.
-# Decisions recorded per service port: for its last requests, and for its last denied ones. 1,000
-# services take 2 MB when idle, 10 MB with local requests, 30 to 45 MB when all of them burst.
+# Decisions recorded per service port: for its last requests, for its last denied ones, and for its
+# last that failed otherwise. 1,000 services take 3 MB when idle, 11 MB with local requests, 31 to
+# 46 MB when all of them burst, and 8 to 24 MB more when requests of each have failed.
 DECISIONS_KEPT = 32
 # Requests sent the same way within it share the figures of the first.
 SEEN_ALIKE_S = 0.002

@@ -1,9 +1,16 @@
 """An HTTP request or a connection to serve."""
 
+from typing import Literal
+
 import msgspec
 
 from router.model.ids import ServiceKey, SiteId
 from router.model.specs import ServiceProtocol
+
+RequestSelection = Literal["all", "denied", "failed"]
+"""Some of the stored last requests of a service port: ``denied``, of which no target received a
+byte; ``failed``, those of the denied that count as failed, and all others that do.
+"""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -16,6 +16,7 @@ from router.asking.site_path import TOO_FAR
 from router.asking.targets import RouterTargets
 from router.model.events import Problem
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from router.model.wording.routing_key_names import with_keys
 from router.net.epoll import EpollNetwork
@@ -283,20 +284,20 @@ class OperatorView:
                 yield one
 
     async def past(
-        self, service: str, port: int | None, count: int, *, denied: bool
+        self, service: str, port: int | None, count: int, which: RequestSelection
     ) -> Sequence[PastDecision] | None:
         """As `own_past`, of all workers."""
-        own = self.own_past(service, port, count, denied=denied)
+        own = self.own_past(service, port, count, which)
         if own is None:
             return None
-        return await self._whole.past(own, service, port, count, denied=denied)
+        return await self._whole.past(own, service, port, count, which)
 
     def own_past(
-        self, service: str, port: int | None, count: int, *, denied: bool
+        self, service: str, port: int | None, count: int, which: RequestSelection
     ) -> Sequence[PastDecision] | None:
         """The decisions for its last requests, with the figures at that time."""
         utc = partial(self._clock.utc, timespec="milliseconds")
-        return recalled(self._router, self._network.now(), utc, service, port, count, denied=denied)
+        return recalled(self._router, self._network.now(), utc, service, port, count, which)
 
     def command(self, name: str, arguments: Mapping[str, str]) -> str:
         """Carry out a command of the operator."""

@@ -107,8 +107,8 @@ class WorkerAnswers:
         self, question: PastQuestion | WhyQuestion | RebalanceQuestion
     ) -> Iterator[Told]:
         match question:
-            case PastQuestion(service=service, port=port, count=count, denied=denied):
-                past = self._view.own_past(service, port, count, denied=denied)
+            case PastQuestion(service=service, port=port, count=count, which=which):
+                past = self._view.own_past(service, port, count, which)
                 for some in _some(past or ()):
                     yield Past(some)
             case RebalanceQuestion(service=service, port=port):

@@ -40,7 +40,8 @@ HeldOutcome = Literal["served", "refused", "gave-up", "failed"]
 
 RetryOutcome = Literal["retried", "denied"]
 
-FAILED: tuple[CodeClass, ...] = ("5xx", "error")
+FAILED: Final[frozenset[CodeClass]] = frozenset(("5xx", "error"))
+"""How failed requests are counted."""
 
 REFUSED: Final = frozenset(
     {"all-full", "shed", "busy", "no-route", "no-target", "overloaded", "exhausted"}

@@ -1,7 +1,7 @@
 """Stores the last requests of a service port, so that `why` can explain past ones too."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Final, Literal
 
@@ -12,7 +12,8 @@ from router.balance.deciding.decisions import Decision
 from router.balance.learning.unserved import UnservedClient
 from router.model import limits
 from router.model.ids import SiteId
-from router.service.counters import CallerCounts, CodeClass, Times
+from router.model.requests import RequestSelection
+from router.service.counters import FAILED, CallerCounts, CodeClass, Times
 from router.service.spilled import SpillKey
 
 UNANSWERED: Final[CodeClass] = "5xx"
@@ -160,30 +161,38 @@ class RequestRecord(msgspec.Struct, eq=False):
 
 
 class RecentRequests:
-    """The last `limits.DECISIONS_KEPT` requests, and as many of those that were denied.
+    """The last `limits.DECISIONS_KEPT` requests, as many of those that were denied, and as many of
+    those that failed otherwise.
 
-    Denied: no byte of them reached a target. They are stored separately too, since in a burst the
-    many served requests would displace them.
+    Denied: no byte of them reached a target. Both are stored separately too, since the many
+    requests that are served would displace them.
     """
 
-    __slots__ = ("_denied", "_recent", "begun", "denied")
+    __slots__ = ("_denied", "_failed", "_recent", "begun", "denied", "failed")
 
     def __init__(self) -> None:
         self._recent: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
         self._denied: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
+        self._failed: deque[RequestRecord] = deque(maxlen=limits.DECISIONS_KEPT)
         self.begun: Callable[[RequestRecord], None] = self._recent.append
         """A request begins. Hot: the ring's own method."""
         self.denied: Callable[[RequestRecord], None] = self._denied.append
         """A request was denied."""
+        self.failed: Callable[[RequestRecord], None] = self._failed.append
+        """A request failed and was not denied."""
 
     def kept(self) -> list[RequestRecord]:
         """All, each once, in no order."""
-        return list(dict.fromkeys((*self._recent, *self._denied)))
+        return list(dict.fromkeys((*self._recent, *self._denied, *self._failed)))
 
-    def last(self, count: int, *, denied: bool) -> list[RequestRecord]:
-        """At most ``count``, the latest to begin first; ``denied``: only denied ones."""
-        ring = self._denied if denied else self._recent
-        return sorted(ring, key=_began, reverse=True)[:count]
+    def last(self, count: int, which: RequestSelection) -> list[RequestRecord]:
+        """At most ``count`` of those selected, the latest to begin first."""
+        chosen: Iterable[RequestRecord] = self._recent
+        if which == "denied":
+            chosen = self._denied
+        elif which == "failed":  # Of the denied, some only lost their client.
+            chosen = (one for one in (*self._denied, *self._failed) if one.code_class in FAILED)
+        return sorted(chosen, key=_began, reverse=True)[:count]
 
 
 def _began(record: RequestRecord) -> float:

@@ -18,6 +18,7 @@ from router.balance.learning.saturation import Totals
 from router.balance.site.fair_queue import queue_limit
 from router.balance.site_gate import RateState, of_routers
 from router.model.ids import ServiceKey, SiteId
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from router.service.figures import Load, QueueNow
 from router.workers.lasting_counters import (
@@ -321,11 +322,10 @@ class RouterFigures:
         service: str,
         port: int | None,
         count: int,
-        *,
-        denied: bool,
+        which: RequestSelection,
     ) -> Sequence[PastDecision]:
-        """The last ``count`` decisions of all workers, newest first."""
-        told = await self.workers.ask(PastQuestion(service, port, count, denied))
+        """The last ``count`` decisions of those selected, of all workers, newest first."""
+        told = await self.workers.ask(PastQuestion(service, port, count, which))
         each = [one.items for _, parts in told for one in of(parts, Past)]
         newest = merge(own, *each, key=attrgetter("at"), reverse=True)
         return tuple(islice(newest, count))

@@ -19,6 +19,7 @@ from router.exchange.clients.rebalancing import RebalanceTerms
 from router.model import limits
 from router.model.events import Event
 from router.model.ids import ServiceKey
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from router.workers.link_uses import LinkUse, WorkerLink
 from router.workers.recent_port_figures import PortPhases, RecentPortFigures
@@ -53,7 +54,7 @@ class PastQuestion(msgspec.Struct, frozen=True, tag="past"):
     service: str
     port: int | None
     count: int
-    denied: bool
+    which: RequestSelection
 
 
 class WhyQuestion(msgspec.Struct, frozen=True, tag="why"):

@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from router.model.requests import RequestSelection
 from sitectl.base import output
 from sitectl.show.candidate_table import candidate_table
 
+_HAPPENED: Final[dict[RequestSelection, str]] = {
+    "all": "came",
+    "denied": "was denied",
+    "failed": "failed",
+}
 _LOST: Final = ("dearer", "not-chosen")
 """Verdicts of sites that could have taken the request: the policy preferred another one."""
 
@@ -13,8 +19,8 @@ _LOST: Final = ("dearer", "not-chosen")
 def past_text(
     items: Sequence[dict[str, Any]],
     service: str,
+    which: RequestSelection,
     *,
-    denied: bool,
     whole: bool,
     routers: int = 0,
 ) -> str:
@@ -23,7 +29,7 @@ def past_text(
     ``routers``: of this site, each with requests of its own; 0: only one.
     """
     if not items:
-        what = "was denied" if denied else "came"
+        what = _HAPPENED[which]
         where = f"at this router, one of {routers}," if routers else "here"
         return f"No request of {output.safe(service)} {what} {where} since its router knows it."
     ports = {item.get("port") for item in items}

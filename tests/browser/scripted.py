@@ -29,6 +29,7 @@ from router.admin.views.status import CaView, Status
 from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Problem
 from router.model.ids import ServiceKey
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from tests.browser import pictures
 
@@ -103,7 +104,7 @@ class ScriptedRouter:
         return None
 
     async def past(
-        self, service: str, port: int | None, count: int, *, denied: bool
+        self, service: str, port: int | None, count: int, which: RequestSelection
     ) -> Sequence[PastDecision] | None:
         return ()
 

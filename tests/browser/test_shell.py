@@ -280,6 +280,8 @@ def test_a_question_mark_lists_the_shortcuts_and_they_can_be_turned_off(
     [
         ("#/overview", "sitectl --site east status"),
         ("#/topology?site=south", "sitectl --site east ping south"),
+        ("#/flows?service=shop", "sitectl --site east why shop --last 20"),
+        ("#/flows?service=shop&outcome=failed", "sitectl --site east why shop --failed"),
         ("#/links?link=it%27s", "sitectl --site east link status 'it'\\''s'"),
         (
             "#/events?severity=warning&code=link-down",

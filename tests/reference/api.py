@@ -73,10 +73,10 @@ ROUTES: Final = {
         "the way to a site, measured", ping_views.PingView, query="`count` 1 to 10, `via` LINK"
     ),
     f"GET {V1}why/{{name}}": Route(
-        "where the next request goes, and why; with `last` or `denied` of those that are over: "
-        "[PastDecision](#pastdecision)",
+        "where the next request goes, and why; with `last`, `denied` or `failed` of those that are "
+        "over: [PastDecision](#pastdecision)",
         WhyView,
-        query="`cookie`, `header`, `client`; `last` N, `denied` 0 or 1",
+        query="`cookie`, `header`, `client`; `last` N, `denied` 0 or 1, `failed` 0 or 1",
     ),
     f"GET {V1}names": Route("who owns which name of a service", NameView, many=True),
     f"GET {V1}names/{{name}}": Route("one of them", NameView),

@@ -87,6 +87,27 @@ def test_the_denied_stay_while_others_are_served(pair: Pair) -> None:
     assert len(table.splitlines()) == 1 + len(denied)
 
 
+def test_the_next_step_of_failures_shows_them_though_few_requests_fail(pair: Pair) -> None:
+    def advice() -> list[str]:
+        """After 30 requests, the first three of them answered 500."""
+        for number in range(30):
+            path = "/status/500" if number < 3 else "/"
+            assert fetch(pair.near.address, SHOP_PORT, path).status == (500 if number < 3 else 200)
+        problems = pair.near.get("status")["problems"]
+        return [one["hint"] for one in problems if one["code"] == "SW0338"]
+
+    until(advice, "one in ten fails")
+    advised = advice()
+    assert {one["answer"] for one in pair.past("--last", "20")} == {"2xx"}
+    (hint,) = advised
+    assert "See which requests failed last, and how: sitectl why shop:" in hint
+    table = pair.near.ctl(*hint.partition("sitectl ")[2].split()).out
+    _, *rows = table.splitlines()
+    assert sum("answered 5xx  near" in row for row in rows) >= 6
+    assert not any("ok 2xx" in row for row in rows)
+    assert {one["outcome"] for one in pair.past("--denied")} == {"all-full"}
+
+
 def test_a_request_that_outlived_its_site_tells_of_both_attempts(pair: Pair) -> None:
     for target in pair.targets.values():
         target.hold()

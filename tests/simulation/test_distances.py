@@ -66,14 +66,14 @@ def test_why_says_at_which_site_a_request_waits_and_for_how_long() -> None:
         a.request()
         world.run(0.01)
     world.run(0.12)
-    on_its_way = kept(a, 1)[0]
+    on_its_way = kept(a, count=1)[0]
     assert (on_its_way.outcome, on_its_way.site, on_its_way.waited_s) == ("under-way", "b", 0.0)
     world.run(0.25)
-    waits = kept(a, 1)[0]
+    waits = kept(a, count=1)[0]
     assert waits.reason == "it waits at b until a slot is free there"
     assert 0.1 < waits.waited_s < 0.3
     world.run(2)
-    past = kept(a, 3)
+    past = kept(a, count=3)
     assert [one.outcome for one in past] == ["ok"] * 3
     assert past[0].reason == "waited until a slot was free there"
     assert past[0].waited_s == pytest.approx(0.5, abs=0.05)
@@ -94,6 +94,6 @@ def test_of_a_site_with_room_a_slow_way_is_not_told_as_a_wait_for_a_slot() -> No
     world.internet.set_delay(a.ip, b.ip, 0.3)
     a.request()
     world.run(4)
-    late = kept(a, 1)[0]
+    late = kept(a, count=1)[0]
     assert late.outcome == "ok" and late.total_s > 0.6
     assert late.reason == "cheapest site with room"

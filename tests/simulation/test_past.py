@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from router.admin.views.why import PastDecision
 from router.model import limits
 from router.model.ids import ServiceKey
+from router.model.requests import RequestSelection
 from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, joined
 from tests.simulation.world import SERVICE, SimSite, World
@@ -17,9 +18,9 @@ SEEDS = seeds(2)
 ALL = limits.DECISIONS_KEPT
 
 
-def kept(site: SimSite, count: int = ALL, *, denied: bool = False) -> list[PastDecision]:
+def kept(site: SimSite, which: RequestSelection = "all", *, count: int = ALL) -> list[PastDecision]:
     """As the operator hears of it, of the one service port."""
-    past = view_of(site).own_past(SERVICE.name, SERVICE.port, count, denied=denied)
+    past = view_of(site).own_past(SERVICE.name, SERVICE.port, count, which)
     assert past is not None
     return list(past)
 
@@ -63,8 +64,8 @@ def test_of_a_burst_is_told_who_took_each_and_what_was_known_then(seed: int) -> 
         assert (full.in_flight, full.capacity, full.free) == (5, 5, 0)
         assert full.reason == "5 in flight, its capacity is 5"
     assert [one.candidates[1].in_flight for one in past[:15]] == list(range(14, -1, -1))
-    assert [gist(one) for one in kept(a, 3)] == [gist(one) for one in past[:3]]
-    assert kept(a, denied=True) == []
+    assert [gist(one) for one in kept(a, count=3)] == [gist(one) for one in past[:3]]
+    assert kept(a, "denied") == []
     assert kept(b) == [], "they came in at a"
 
 
@@ -78,7 +79,7 @@ def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() ->
     world.run(5)
     answers = a.offer(rate=1000, seconds=0.01)
     world.run(5)
-    denied = kept(a, denied=True)
+    denied = kept(a, "denied")
     assert len(denied) == sum(answer.status == 503 for answer in answers) > 2
     assert {one.outcome for one in denied} == {"all-full"}
     assert {one.site for one in denied} == {None}
@@ -102,7 +103,41 @@ def test_what_was_denied_is_still_there_after_ten_thousand_that_were_served() ->
     all_answered(served)
     assert len(served) == 10_000
     assert {one.outcome for one in kept(a)} == {"ok"}
-    assert list(map(gist, kept(a, denied=True))) == list(map(gist, denied))
+    assert list(map(gist, kept(a, "denied"))) == list(map(gist, denied))
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(500, "ok"), (0, "target-reset")])
+def test_what_failed_is_still_there_after_ten_thousand_that_were_served(
+    status: int, outcome: str
+) -> None:
+    """Also beside many more that were denied."""
+    world = World(1, "a")
+    (a,) = world.sites.values()
+    a.declare(queue=0)
+    a.serve(1, capacity=2, service_s=0.001)
+    (target,) = a.targets.values()
+    world.run(2)
+    target.status = status
+    a.request(line="POST /")
+    world.run(1)
+    target.status = 200
+    served = a.offer(rate=500, seconds=20)
+    world.run(22)
+    all_answered(served)
+    assert len(served) == 10_000
+    (failed,) = kept(a, "failed")
+    assert (failed.outcome, failed.site, failed.attempts) == (outcome, "a", 1)
+    assert (failed.answer, failed.retried_for) == ("5xx" if status else None, None)
+    assert failed not in kept(a) and kept(a, "denied") == []
+
+    target.service_s = 1.0
+    turned_away = a.offer(rate=500, seconds=0.1)
+    world.run(3)
+    assert sum(one.status == 503 for one in turned_away) == 48
+    assert [one.outcome for one in kept(a, "failed", count=2 * ALL)] == [
+        *["all-full"] * ALL,
+        outcome,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +159,7 @@ def test_a_denied_request_says_as_why_does_what_kept_it_from_waiting(
     answers = a.offer(rate=50, seconds=4)
     world.run(10)
     assert any(answer.status == 503 for answer in answers)
-    told = {one.reason for one in kept(a, denied=True) if not one.waited_s}
+    told = {one.reason for one in kept(a, "denied") if not one.waited_s}
     assert told == {f"no site that is reached and may serve it has room, and {why}"}
 
 
@@ -141,7 +176,7 @@ def test_one_that_makes_way_for_another_says_so() -> None:
     a.request()
     world.run(0.1)
     assert sum(one.status == 503 for one in batch) == 1
-    (denied,) = kept(a, denied=True)
+    (denied,) = kept(a, "denied")
     assert denied.outcome == "shed" and denied.waited_s
     assert denied.reason.endswith(
         "and the queue is full, and a request that is not sheddable has its place"
@@ -154,9 +189,9 @@ def test_a_service_that_is_not_known_has_no_past() -> None:
     a.declare()
     world.run(1)
     assert kept(a) == []
-    assert view_of(a).own_past("nothing", None, ALL, denied=False) is None
-    assert view_of(a).own_past(SERVICE.name, 1, ALL, denied=False) is None
-    assert a.router.readings.past_of(ServiceKey("nothing", 1), ALL, denied=False) == []
+    assert view_of(a).own_past("nothing", None, ALL, "all") is None
+    assert view_of(a).own_past(SERVICE.name, 1, ALL, "all") is None
+    assert a.router.readings.past_of(ServiceKey("nothing", 1), ALL, "all") == []
 
 
 def test_who_answers_is_the_site_that_turns_away_what_another_one_had_begun() -> None:
@@ -230,6 +265,6 @@ def test_a_request_that_a_draining_site_turns_away_does_not_blame_the_service() 
     b.stop(lambda: None)
     world.run(10)
     assert waiting.status == 503
-    (denied,) = kept(a, denied=True)
+    (denied,) = kept(a, "denied")
     assert denied.outcome == "draining"
     assert denied.reason == "the site that was asked began to drain while it waited"

@@ -94,7 +94,7 @@ class PolicyStorm:
         """Decisions made under terms that are gone can still be shown, and so can present ones."""
         for site in self.world.sites.values():
             now, router = site.network.now(), site.router
-            past = recalled(router, now, str, SERVICE.name, None, 20, denied=False)
+            past = recalled(router, now, str, SERVICE.name, None, 20, "all")
             assert past
             assert msgspec.json.encode(past)
             for snapshot in router.readings.services_snapshot():

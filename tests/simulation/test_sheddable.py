@@ -119,7 +119,7 @@ def test_why_says_what_the_next_sheddable_request_meets_and_what_the_last_ones_m
     assert isinstance(batch.decision, Decision) and isinstance(plain.decision, Decision)
     assert (plain.decision.local, batch.decision.site) == (True, b.identity.site)
     assert batch.decision.spill_reason == "sheddable-share"
-    past = a.router.readings.past_of(SERVICE, 7, denied=False)
+    past = a.router.readings.past_of(SERVICE, 7, "all")
     seen = [one.seen for one in past if one.spill_reason == "sheddable-share"]
     assert len(seen) == 2
     for decision in seen:

@@ -261,7 +261,7 @@ SERVICES: Final = (
         "answered 5xx or not at all. The text says by whom: a target that answers 500 stays in "
         "use, unless its connector says `--eject-on 5xx`. A gRPC status counts as the HTTP status "
         "that means the same, UNAVAILABLE as 503.",
-        "sitectl why NAME --last 20; sitectl service status NAME",
+        "sitectl why NAME --failed; sitectl service status NAME",
     ),
     Code(
         "SW0339",

@@ -357,7 +357,7 @@ def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
         message = _full_text(named, f"{share} {turned_away}{fail}{waits}", found)
         hint = found.hint(one.key)
     if lost:
-        hint = f"{hint}. Of those that fail: sitectl why {one.key} --last 20"
+        hint = f"{hint}. Of those that fail: sitectl why {one.key} --failed"
     return Problem(code="SW0337", message=message, hint=hint)
 
 
@@ -386,7 +386,7 @@ def _fails(one: PortFailures, named: str, left_out: LeftOut) -> Problem:
     long = _long_time(one.lately)
     fail = f"failed {long}" if long else "fail"
     message = f"Service {named}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
-    see = f"See what came of the last {one.noun}s: sitectl why {one.key} --last 20"
+    see = f"See which {one.noun}s failed last, and how: sitectl why {one.key} --failed"
     if next(iter(one.causes)) == OTHER_HTTP:  # No site was chosen for these.
         see = f"Its clients must speak its protocol: sitectl service status {one.key.name}"
     return Problem(

@@ -6,6 +6,7 @@ from math import inf
 from router.admin.views.why import PastDecision, WhyCandidate
 from router.balance.deciding.decision_evidence import DecisionReplay, SeenDecision
 from router.model.ids import ServiceKey, SiteId, ports_of
+from router.model.requests import RequestSelection
 from router.model.wording.fullness import KEPT_FOR_OTHERS, NO_SITE_HAS_ROOM, NO_SITE_IS_READY
 from router.node.site_router import SiteRouter
 from router.operate.figures.metrics_source import takes_part
@@ -34,22 +35,17 @@ def recalled(
     service: str,
     port: int | None,
     count: int,
-    *,
-    denied: bool,
+    which: RequestSelection,
 ) -> tuple[PastDecision, ...] | None:
-    """The last ``count`` decisions, newest first, over all ports of the service; None: no such
-    service.
+    """The last ``count`` decisions of those selected, newest first, over all ports of the service;
+    None: no such service.
 
     ``utc`` converts moments of ``now``'s clock to wall-clock time.
     """
     keys = ports_of(router.services, service, port)
     if not keys:
         return None
-    kept = [
-        (record, key)
-        for key in keys
-        for record in router.readings.past_of(key, count, denied=denied)
-    ]
+    kept = [(record, key) for key in keys for record in router.readings.past_of(key, count, which)]
     kept.sort(key=lambda one: one[0].started_at, reverse=True)
     return tuple(decision_of(router, now, utc, key, record) for record, key in kept[:count])
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from router.model import limits
+from router.model.requests import RequestSelection
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, usage
 from sitectl.base.options import Settings, completes
@@ -149,6 +150,11 @@ def _reachable(item: dict[str, Any]) -> object:
     "--denied", is_flag=True, help="Show requests that no site took; alone: all that are stored."
 )
 @click.option(
+    "--failed",
+    is_flag=True,
+    help="Show requests that failed, also those that no site took; alone: all that are stored.",
+)
+@click.option(
     "-v", "--verbose", is_flag=True, help="With --last: show the candidates of each, too."
 )
 @click.pass_obj
@@ -161,12 +167,13 @@ def why(
     sheddable: bool,
     last: int | None,
     denied: bool,
+    failed: bool,
     verbose: bool,
 ) -> None:
     """Show where the next request of a service would go from here, and why not elsewhere.
 
-    The question takes no slot and changes nothing. With --last or --denied: the decisions for its
-    last requests, the figures they were based on, and their outcomes.
+    The question takes no slot and changes nothing. With --last, --denied or --failed: the
+    decisions for its last requests, the figures they were based on, and their outcomes.
 
     \b
     Examples:
@@ -175,15 +182,17 @@ def why(
       sitectl why shop --sheddable                of a request that makes way for others
       sitectl why shop --last 20                  where the last 20 requests went, and why
       sitectl why shop --denied                   the last that no site took, kept apart
+      sitectl why shop --failed                   the last that failed, also after a site took them
       sitectl why shop --last 1 -v                with every candidate as it was then
     """
     site = store.find_site(settings)
-    if last is not None or denied:
+    which: RequestSelection = "failed" if failed else "denied" if denied else "all"
+    if last is not None or which != "all":
         if client is not None or header is not None or cookie is not None:
             raise usage("the past is not asked for by session: what a client sent is not kept")
         if sheddable:
             raise usage("the past has requests of both kinds", "sitectl why SERVICE --last 20")
-        _why_past(settings, site, service, last, denied=denied, whole=verbose)
+        _why_past(settings, site, service, last, which, whole=verbose)
         return
     if verbose:
         raise usage("-v is for the past", "sitectl why SERVICE --last 1 -v")
@@ -213,15 +222,21 @@ def _asked_why(site: Site, service: str, asked: Mapping[str, str | int]) -> Any:
 
 
 def _why_past(
-    settings: Settings, site: Site, service: str, last: int | None, *, denied: bool, whole: bool
+    settings: Settings,
+    site: Site,
+    service: str,
+    last: int | None,
+    which: RequestSelection,
+    *,
+    whole: bool,
 ) -> None:
     """Print how the last requests were decided."""
-    asked = {"last": last or limits.DECISIONS_KEPT} | ({"denied": 1} if denied else {})
+    asked = ({} if last is None else {"last": last}) | ({} if which == "all" else {which: 1})
     items = _asked_why(site, service, asked)
     routers = several_routers(site) if settings.output == "table" else 0
     output.emit_items(
         settings,
         "PastDecisions",
         items,
-        lambda: past_text(items, service, denied=denied, whole=whole, routers=routers),
+        lambda: past_text(items, service, which, whole=whole, routers=routers),
     )

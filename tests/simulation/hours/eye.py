@@ -113,7 +113,7 @@ class Eye:
         """What time it is, and the last requests; none where the clock was set meanwhile: that on
         the wall goes as it wants here."""
         now = self._view.utc(self._now(), "milliseconds")
-        past = self._view.own_past("shop", None, REMEMBERED, denied=False)
+        past = self._view.own_past("shop", None, REMEMBERED, "all")
         is_set = now != self._view.utc(self._now(), "milliseconds")
         return now, () if is_set else past or ()
 

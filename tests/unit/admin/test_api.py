@@ -26,6 +26,7 @@ from router.admin.views.why import PastDecision, WhyDecision, WhySession, WhyVie
 from router.model import limits
 from router.model.events import Event, Problem
 from router.model.ids import ServiceKey
+from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from router.model.wording.routing_key_names import hashed_name
 
@@ -178,7 +179,7 @@ class FakeRouter:
         return SCALE if service == "shop" and port in (None, 8080) else None
 
     async def past(
-        self, service: str, port: int | None, count: int, *, denied: bool
+        self, service: str, port: int | None, count: int, which: RequestSelection
     ) -> Sequence[PastDecision] | None:
         if service != "shop" or port not in (None, 8080):
             return None
@@ -187,7 +188,7 @@ class FakeRouter:
                 service="shop",
                 port=8080,
                 at=f"last {count}",
-                outcome="all-full" if denied else "ok",
+                outcome={"all": "ok", "denied": "all-full", "failed": "busy"}[which],
                 site=None,
                 answer=None,
                 reason="",
@@ -349,6 +350,9 @@ def test_why_of_a_port_that_a_service_has_not_says_which_it_has(tmp_path: Path) 
         ("last=7&denied=0", "last 7", "ok"),
         ("last=1&denied=1", "last 1", "all-full"),
         ("denied=1", f"last {limits.DECISIONS_KEPT}", "all-full"),
+        ("last=1&failed=1", "last 1", "busy"),
+        ("failed=1&denied=0", f"last {2 * limits.DECISIONS_KEPT}", "busy"),
+        ("failed=1&denied=1", f"last {2 * limits.DECISIONS_KEPT}", "busy"),
     ],
 )
 def test_why_is_asked_for_the_past_by_its_query(
@@ -388,6 +392,8 @@ def test_why_is_asked_for_the_past_by_its_query(
         ("/api/v1/why/shop?last=%D9%A3", 400, "bad-last"),
         (f"/api/v1/why/shop?last={limits.DECISIONS_KEPT + 1}", 400, "bad-last"),
         ("/api/v1/why/shop?denied=yes", 400, "bad-denied"),
+        ("/api/v1/why/shop?failed=", 400, "bad-failed"),
+        ("/api/v1/why/shop?failed=1&last=33", 400, "bad-last"),
         ("/api/v1/why/shop?last=3&client=10.0.0.9", 400, "bad-session"),
         ("/api/v1/../../etc/passwd", 404, "not-found"),
         ("/api/v1/%2e%2e/status", 404, "not-found"),

@@ -33,7 +33,7 @@ def test_a_failure_counts_once_as_what_it_is(code: LegCode, protocol: ServicePro
     account.close(record, service, request, LegFailure(code), network.time)
     assert record.outcome == code
     assert record.code_class == (code if code in LEFT else "error" if protocol == "tcp" else "5xx")
-    assert service.recent_requests.last(9, denied=True) == ([record] if code in UNTOUCHED else [])
+    assert service.recent_requests.last(9, "denied") == ([record] if code in UNTOUCHED else [])
     counted = service.counters.snapshot()
     assert counted.failed_for == ({} if code in LEFT else {code: 1})
     assert counted.gave_up_total == (code == "client-gone")

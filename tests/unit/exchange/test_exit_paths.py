@@ -173,7 +173,7 @@ def test_a_body_is_as_long_as_its_head_says_also_after_the_target_let_it_come() 
     stream.send(b"hello and more")  # As a site may that does not keep to its head.
     stage.network.run()
     assert stage.far.was_reset and b"hello" not in stage.far.got
-    (record,) = stage.a.forwarder.readings.past_of(KEY, 1, denied=False)
+    (record,) = stage.a.forwarder.readings.past_of(KEY, 1, "all")
     assert record.outcome == "bad-message"
 
 
@@ -292,17 +292,15 @@ def test_a_request_that_is_over_is_kept_with_its_outcome_and_nothing_of_its_own(
     protocol: ServiceProtocol, remote: bool, first: bytes, acts: list[Act]
 ) -> None:
     stage = Stage(protocol, remote, first)
-    (kept,) = stage.a.forwarder.readings.past_of(KEY, 9, denied=False)
+    (kept,) = stage.a.forwarder.readings.past_of(KEY, 9, "all")
     assert (kept.outcome, kept.site) == ("", site_of("b" if remote else "a"))
     for act in acts:
         act(stage)
         stage.network.run()
-    assert stage.a.forwarder.readings.past_of(KEY, 9, denied=False) == [kept]
+    assert stage.a.forwarder.readings.past_of(KEY, 9, "all") == [kept]
     assert kept.outcome != ""
     assert kept.waited_since is None
-    assert (kept.outcome in UNTOUCHED) == bool(
-        stage.a.forwarder.readings.past_of(KEY, 9, denied=True)
-    )
+    assert (kept.outcome in UNTOUCHED) == bool(stage.a.forwarder.readings.past_of(KEY, 9, "denied"))
     held = [one for one in gc.get_referents(kept) if not isinstance(one, (str, int, float, type))]
     values = {type(kept.grounds), SeenDecision} if kept.seen else {type(kept.grounds)}
     assert {type(one) for one in held if one is not None} == values <= {*VALUES}

@@ -444,7 +444,7 @@ def test_a_request_that_no_site_processes_is_counted_as_that() -> None:
     shop = Shop(remote=False)
     shop.target.act = lambda party, stream: party.peer.h2.reset_stream(stream, REFUSED)
     assert shop.said(shop.ask(REQUEST, b"hello"))[0] == "head 502"
-    (last,) = shop.a.forwarder.readings.past_of(KEY, 1, denied=False)
+    (last,) = shop.a.forwarder.readings.past_of(KEY, 1, "all")
     assert last.outcome == "not-processed"
 
 
@@ -835,7 +835,7 @@ def test_a_malformed_answer_is_said_to_be_one_and_its_request_not_repeated(
     assert shop.said(shop.ask())[0] == "head 502"
     shop.network.advance(5.0)
     assert shop.target.requests == 1
-    assert [each.outcome for each in shop.a.forwarder.readings.past_of(KEY, 9, denied=False)] == [
+    assert [each.outcome for each in shop.a.forwarder.readings.past_of(KEY, 9, "all")] == [
         "bad-response"
     ]
     assert shop.in_flight == 0

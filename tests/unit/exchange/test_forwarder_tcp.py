@@ -349,7 +349,7 @@ def test_an_idle_connection_is_ended_and_a_half_closed_one_sooner() -> None:
     world.network.advance(2 * 3_600.0)
     assert idle.was_reset
     assert world.counts == (0, 0)
-    past = world.a.forwarder.readings.past_of(KEY, 2, denied=False)
+    past = world.a.forwarder.readings.past_of(KEY, 2, "all")
     ended = [(one.outcome, one.departs_for) for one in past]
     assert sorted(ended) == [("cancelled", "half-closed"), ("cancelled", "tunnel")]
 

@@ -161,8 +161,8 @@ def test_what_ended_is_read_once_it_has(world: World) -> None:
     assert targets.completed_by(DB, db) == 1
     assert targets.completed_by(NONE, db) is targets.answered_by(NONE, db) is None
     assert readings.spills_of(NONE) == SpillTotals()
-    (record,) = readings.past_of(DB, 9, denied=False)
-    assert record.site == HERE and readings.past_of(NONE, 9, denied=False) == []
+    (record,) = readings.past_of(DB, 9, "all")
+    assert record.site == HERE and readings.past_of(NONE, 9, "all") == []
     assert {key: len(kept) for key, _, kept in readings.all_past()} == {DB: 1, EXTRA: 0, SHOP: 3}
     assert targets.answered(SHOP) == {shop: 1} and targets.answered(EXTRA) == {}
     assert readings.refused() == dict.fromkeys(KNOWN, SpillCount({}))

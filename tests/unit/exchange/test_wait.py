@@ -84,14 +84,14 @@ def test_who_stood_until_a_slot_was_free_has_waited_there(
         scene.set_remotes(b=2)
     client = scene.client(request_bytes)
     scene.network.advance(0.3)
-    (record,) = scene.a.readings.past_of(KEY, 1, denied=False)
+    (record,) = scene.a.readings.past_of(KEY, 1, "all")
     assert (record.reason == "looked full from here, and may wait there") == seems_full
     assert record.overflow_reason == "", "no cheaper site was passed over"
     scene.network.advance(1.0)
     assert scene.status(client) == 200
     stood = seems_full or way_s > 0
     assert (scene.waits, scene.waited()) == ([stood], stood)
-    (record,) = scene.a.readings.past_of(KEY, 1, denied=False)
+    (record,) = scene.a.readings.past_of(KEY, 1, "all")
     says_so = record.reason == "waited until a slot was free there"
     assert says_so == seems_full
     assert record.waited_s == pytest.approx(0.5 if stood else 0.0, abs=0.01)
@@ -132,7 +132,7 @@ def test_who_may_not_wait_is_told_why(queue: int, reason: str) -> None:
     shop.network.advance(0.1)
     assert not any(client.got for client in clients)
     assert shop.status(shop.client()) == 503
-    (record,) = shop.a.readings.past_of(KEY, 1, denied=False)
+    (record,) = shop.a.readings.past_of(KEY, 1, "all")
     assert record.reason == reason
 
 
@@ -154,7 +154,7 @@ def test_of_a_full_queue_a_sheddable_request_gives_its_place_to_one_that_is_not(
     code = b"shed" if BATCH in (waits if gives_way else comes,) else b"all-full"
     assert shop.status(refused) == 503 and b"Spillway-Error: " + code + b"\r\n" in refused.got
     assert not stays.got and shop.a.readings.queued() == {KEY: 1}
-    reasons = {one.reason for one in shop.a.readings.past_of(KEY, 9, denied=True)}
+    reasons = {one.reason for one in shop.a.readings.past_of(KEY, 9, "denied")}
     displaced = "the queue is full, and a request that is not sheddable has its place"
     assert reasons == {displaced if gives_way else "the queue is full"}
     decisions = shop.a.readings.services_snapshot()[0].counters.decisions

@@ -130,7 +130,7 @@ def test_requests_that_fail_at_a_target_are_not_called_turned_away() -> None:
         "turned away; 14/s more fail: they were answered 5xx by a target; 4 requests wait.",
     )
     (one,) = problems_of([found], nothing_more)
-    assert one.hint.endswith("Of those that fail: sitectl why shop:8080 --last 20")
+    assert one.hint.endswith("Of those that fail: sitectl why shop:8080 --failed")
     (one,) = problems_of([replace(found, queued=0)], lambda key: NoRoom(is_over=True))
     assert one.message == (
         "Service shop:8080: no site had room: 21/s of 60/s requests were turned away in the last "
@@ -159,7 +159,7 @@ def test_the_rule_that_leaves_out_the_only_sites_with_targets_is_named_too() -> 
     found = PortFailures(key=SHOP, lately=lately(200, no_route=120))
     (one,) = problems_of([found], lambda key: NoRoom(left_out=OF_ROOM, without_targets=left))
     assert one.message.endswith("and may serve them. Isolation strict leaves out far (50 free).")
-    see = "See what came of the last requests: sitectl why shop:8080 --last 20"
+    see = "See which requests failed last, and how: sitectl why shop:8080 --failed"
     assert one.hint == f"{command}. {see}"
     (other,) = problems_of([replace(found, lately=lately(200, answered=9, no_route=2))], none_asked)
     assert (other.code, other.hint) == ("SW0338", see)

@@ -114,7 +114,7 @@ class Distant:
         return self.a.readings.services_snapshot()[0].queued
 
     def last(self) -> RequestRecord:
-        return self.a.readings.past_of(KEY, 1, denied=False)[0]
+        return self.a.readings.past_of(KEY, 1, "all")[0]
 
 
 def test_a_request_may_wait_at_the_only_site_that_has_targets_though_it_looks_free() -> None:
@@ -194,9 +194,7 @@ def test_a_wait_far_away_is_told_without_the_way_there() -> None:
     world.network.advance(RTT_S)
     world.answer()
     world.network.advance(RTT_S)
-    first, second = sorted(
-        world.a.readings.past_of(KEY, 2, denied=False), key=lambda one: one.waited_s
-    )
+    first, second = sorted(world.a.readings.past_of(KEY, 2, "all"), key=lambda one: one.waited_s)
     assert first.waited_s == 0.0
     assert second.waited_s == pytest.approx(0.3, abs=0.02)
     assert second.reason == "waited until a slot was free there"
@@ -212,7 +210,7 @@ def test_a_request_that_waits_at_a_site_that_falls_silent_blames_no_target() -> 
     world.mesh.delay_s = 1e6  # Nothing comes any more.
     world.network.advance(3.0)
     assert second.got.startswith(b"HTTP/1.1 504") and b"unanswered" in second.got
-    assert "unanswered" in [one.outcome for one in world.a.readings.past_of(KEY, 5, denied=False)]
+    assert "unanswered" in [one.outcome for one in world.a.readings.past_of(KEY, 5, "all")]
 
 
 def test_a_site_where_a_request_waited_has_the_time_of_a_connect_more_to_answer() -> None:

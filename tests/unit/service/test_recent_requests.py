@@ -12,11 +12,11 @@ def test_the_last_requests_are_told_newest_first_and_no_more_of_them_are_kept() 
     past = RecentRequests()
     for number in range(3 * limits.DECISIONS_KEPT):
         past.begun(RequestRecord(float(number)))
-    last = past.last(1_000, denied=False)
+    last = past.last(1_000, "all")
     newest = 3 * limits.DECISIONS_KEPT - 1
     assert [one.started_at for one in last] == [newest - n for n in range(limits.DECISIONS_KEPT)]
-    assert past.last(2, denied=False) == last[:2]
-    assert past.last(2, denied=True) == []
+    assert past.last(2, "all") == last[:2]
+    assert past.last(2, "denied") == []
 
 
 def test_who_was_denied_late_stands_where_it_began() -> None:
@@ -24,7 +24,27 @@ def test_who_was_denied_late_stands_where_it_began() -> None:
     first, second = (RequestRecord(now) for now in (1.0, 2.0))
     past.denied(second)  # At once, while the first was still waiting.
     past.denied(first)
-    assert past.last(9, denied=True) == [second, first]
+    assert past.last(9, "denied") == [second, first]
+
+
+def test_who_failed_at_a_site_is_listed_with_the_denied_that_failed_and_not_displaced_by_them() -> (
+    None
+):
+    past = RecentRequests()
+    past.failed(broken := RequestRecord(1.0, outcome="target-reset"))
+    past.denied(gone := RequestRecord(2.0, code_class="client-gone", outcome="client-gone"))
+    past.denied(refused := RequestRecord(3.0, outcome="all-full"))
+    assert past.last(9, "failed") == [refused, broken]
+    assert past.last(1, "failed") == [refused]
+    assert past.last(9, "denied") == [refused, gone]
+    assert past.last(9, "all") == [], "these rings are separate"
+    for number in range(2 * limits.DECISIONS_KEPT):
+        past.denied(RequestRecord(10.0 + number))
+    assert len(past.last(1_000, "failed")) == 1 + limits.DECISIONS_KEPT
+    for number in range(2 * limits.DECISIONS_KEPT):
+        past.failed(RequestRecord(100.0 + number, code_class="error"))
+    assert len(past.last(1_000, "failed")) == 2 * limits.DECISIONS_KEPT
+    assert len(past.kept()) == 2 * limits.DECISIONS_KEPT
 
 
 def test_one_that_is_kept_twice_is_listed_once_and_one_that_looks_like_it_too() -> None:

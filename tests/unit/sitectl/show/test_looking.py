@@ -209,7 +209,9 @@ DENIED: dict[str, Any] = {
 def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/why/shop?last=20", SERVED, DENIED)
     admin.items("/api/v1/why/shop?last=1", DENIED)
-    admin.items(f"/api/v1/why/shop?last={limits.DECISIONS_KEPT}&denied=1")
+    admin.items("/api/v1/why/shop?denied=1")
+    admin.items("/api/v1/why/shop?failed=1")
+    admin.items("/api/v1/why/shop?last=1&failed=1", DENIED)
     table = here.ok("why", "shop", "--last", "20").stdout
     heading, served, denied = table.splitlines()
     assert heading.split() == ["TIME", "OUTCOME", "SITE", "WAITED", "REASON"]
@@ -224,6 +226,8 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     assert "and 4 costlier ones" in whole
     assert here.json("why", "shop", "--last", "1") == [DENIED]
     assert "No request of shop was denied" in here.ok("why", "shop", "--denied").stdout
+    assert "No request of shop failed" in here.ok("why", "shop", "--failed").stdout
+    assert here.json("why", "shop", "--failed", "--last", "1") == [DENIED]
     admin.items("/api/v1/why/shop?last=1", {**SERVED, "answer": "5xx"})
     failed = here.ok("why", "shop", "--last", "1").stdout
     assert "answered 5xx" in failed
@@ -259,6 +263,7 @@ def test_why_of_two_ports_at_once_says_which(here: CommandLine, admin: FakeAdmin
         ("--last", "many"),
         ("--last", "3", "--client", "10.0.0.9"),
         ("--denied", "--cookie", "x"),
+        ("--failed", "--sheddable"),
         ("-v",),
     ],
 )

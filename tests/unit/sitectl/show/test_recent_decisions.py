@@ -26,15 +26,15 @@ SPILLED: dict[str, Any] = {
 
 
 def test_each_cheaper_site_is_named_with_why_it_did_not_serve() -> None:
-    text = past_text([SPILLED, SPILLED], "shop", denied=False, whole=False)
+    text = past_text([SPILLED, SPILLED], "shop", "all", whole=False)
     assert "cheapest site with room; passed over: near (no-target), far (draining)\n" in text
-    assert "spilled: no-target" in past_text([SPILLED], "shop", denied=False, whole=False)
+    assert "spilled: no-target" in past_text([SPILLED], "shop", "all", whole=False)
 
 
 def test_a_request_is_headed_by_the_routing_key_of_its_service() -> None:
-    assert "shop:8080 at " in past_text([SPILLED], "shop", denied=False, whole=False)
+    assert "shop:8080 at " in past_text([SPILLED], "shop", "all", whole=False)
     carried = {**SPILLED, "service": "k-0123456789abcdef0123", "port": 1, "routing_key": "shop.v2"}
-    text = past_text([carried], "shop.v2", denied=False, whole=False)
+    text = past_text([carried], "shop.v2", "all", whole=False)
     assert "shop.v2 at " in text and "k-0123" not in text
 
 
@@ -44,7 +44,7 @@ def test_of_a_policy_that_passes_no_cheaper_site_over_nothing_is_said(verdict: s
         {"site": "near", "path_cost": 0, "verdict": verdict},
         {"site": "hub", "path_cost": 9, "verdict": "chosen"},
     ]
-    text = past_text([{**SPILLED, "candidates": here}], "shop", denied=False, whole=False)
+    text = past_text([{**SPILLED, "candidates": here}], "shop", "all", whole=False)
     assert "passed over" not in text
 
 
@@ -54,7 +54,7 @@ def test_a_site_with_free_slots_whose_rate_is_used_up_is_not_called_full() -> No
     def passed_over(**of_near: Any) -> str:
         near = {"site": "near", "path_cost": 0, "verdict": "full", **of_near}
         item = {**SPILLED, "candidates": [near, chosen]}
-        line = past_text([item, item], "shop", denied=False, whole=False).splitlines()[-1]
+        line = past_text([item, item], "shop", "all", whole=False).splitlines()[-1]
         return line.rpartition("passed over: ")[2]
 
     over = {"state": "over", "per_s": 5.0}
@@ -68,13 +68,13 @@ def test_a_site_with_free_slots_whose_rate_is_used_up_is_not_called_full() -> No
 
 def test_requests_that_clients_gave_up_are_counted_in_words() -> None:
     gone = {**SPILLED, "outcome": "client-gone", "answer": None}
-    text = past_text([SPILLED, gone, gone], "shop", denied=False, whole=False)
+    text = past_text([SPILLED, gone, gone], "shop", "all", whole=False)
     assert text.count("client gave up  hub") == 2
     assert text.endswith("\nOf these 3, the client gave up 2 times.")
-    assert "gave up" not in past_text([SPILLED, SPILLED], "shop", denied=False, whole=False)
+    assert "gave up" not in past_text([SPILLED, SPILLED], "shop", "all", whole=False)
 
 
 def test_a_connection_on_which_nothing_moved_is_told_with_its_time_out() -> None:
     ended = {**SPILLED, "outcome": "cancelled", "answer": None, "departs_for": "half-closed"}
-    text = past_text([ended], "shop", denied=False, whole=False)
+    text = past_text([ended], "shop", "all", whole=False)
     assert "; one side had ended, and nothing moved for the time-out half-closed" in text

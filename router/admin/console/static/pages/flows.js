@@ -22,7 +22,7 @@ const AGAIN_MS = 3000; // After a failure.
 export function command(route, live) {
   const [only, ...others] = live?.services ?? [];
   const service = route.params.service || (only && !others.length ? `${only.name}:${only.port}` : "");
-  return service ? sitectl("why", shellWord(service), "--last 20") : null;
+  return service ? sitectl("why", shellWord(service), route.params.outcome === "failed" ? "--failed" : "--last 20") : null;
 }
 
 /**
