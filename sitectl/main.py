@@ -12,12 +12,12 @@ import click
 
 from certs.errors import CertError
 from router.model.errors import ConfigError
+from router.model.wording.suggestions import nearest
 from router.model.wording.system_errors import step_after, text_of
 from sitectl.base.failure import Exit, Failure, not_allowed, usage
 from sitectl.base.help import first_example, meant, sections
 from sitectl.base.options import Settings, global_options
 from sitectl.base.output import safe_lines
-from sitectl.base.suggestions import nearest
 from sitectl.base.verb import Verbs
 
 # The summary of each verb and its module, so that `--help` and one verb import no others.

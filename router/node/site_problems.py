@@ -1,6 +1,7 @@
 """The present problems of this site, gathered from its rooms for `status`."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 
 from router.balance.deciding.decisions import Explanation
 from router.documents import Wanted
@@ -20,7 +21,9 @@ from router.node.news.site_news import SiteNews
 from router.node.problems import listener_problems, problems, unserved
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.problems.problems import KnownSites
+from router.node.problems.similar_services import SimilarServices
 from router.node.services import refused_declarations
+from router.node.services.plan import created
 from router.node.services.services import SiteServices
 from router.routing.edges.edge import Routing
 from router.routing.names import Names
@@ -44,6 +47,7 @@ class SiteProblems:
         "_readings",
         "_routing",
         "_services",
+        "_similar",
     )
 
     def __init__(
@@ -67,6 +71,7 @@ class SiteProblems:
         self._names, self._doors, self._news = names, doors, news
         self._messages = messages
         self._left_out = left_out
+        self._similar = SimilarServices()
 
     def why_unknown(self, service: str, given: SharingRules) -> Problem | None:
         """Why ``service`` is not known here; None: it is, or no reason is known. ``given``: the
@@ -74,10 +79,12 @@ class SiteProblems:
         table = self._routing.table
         if service in table.declarations or service in table.idle:
             return None
+        former = (one.creation for one, _ in self._services.undeclared if one.service == service)
         return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
             service,
             self._services.other_owners_of(service) or self._news.deleted_declarer(service),
             self._known_sites(table),
+            next(former, created(service)),
         )
 
     def problems(
@@ -120,7 +127,8 @@ class SiteProblems:
 
     def _known_sites(self, table: RouteTable) -> KnownSites:
         all_up = _are_up(self._links.status())
-        return KnownSites(table, self._names.site, self._news.deleted, all_up)
+        similar = partial(self._similar.to, names=table.declarations.keys())
+        return KnownSites(table, self._names.site, self._news.deleted, all_up, similar)
 
     def _of_weights(self, wanted: Wanted | None, table: RouteTable) -> Sequence[Problem]:
         if wanted is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from sitectl.base.suggestions import nearest
+from router.model.wording.suggestions import nearest
 
 SECTIONS: Final = (
     ("Site", "init run start stop status check health site update delete"),

@@ -6,8 +6,8 @@ from router.kubernetes.objects.objects import Snapshot, part
 from router.kubernetes.objects.texts import PortPairs, label_pairs
 from router.kubernetes.translation.ported import service_ports
 from router.kubernetes.translation.workloads import ports_of
+from router.model.wording.suggestions import nearest
 from sitectl.base.failure import not_allowed, not_found, usage
-from sitectl.base.suggestions import nearest
 
 _KINDS: Final = {
     "deployment": "Deployment",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from router.model.wording.suggestions import nearest
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Settings
-from sitectl.base.suggestions import nearest
 from sitectl.site.places import gateway_names, gateways_dir, has_kubeconfig, site_names, state_dir
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from router.documents.rules import target_ports
 from router.model.rights.sharing import names_of_patterns
 from router.model.settings import named
 from router.model.specs import ConnectorSpec
+from router.model.wording.suggestions import did_you_mean
 from sitectl.base.failure import Exit, Failure, not_found
-from sitectl.base.suggestions import did_you_mean
 from sitectl.flags.services.sharing import where_to_look
 from sitectl.site.site import Site
 

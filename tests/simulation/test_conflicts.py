@@ -269,10 +269,11 @@ def test_the_deleted_site_that_declared_a_service_is_named_for_as_long_as_nobody
         world.run(seconds)
         (problem,) = b.router.problems()
         assert problem.message.endswith(why)
-        assert problem.hint == "sitectl service create shop PORT"
+        assert problem.hint == f"sitectl service create shop {SERVICE.port} --protocol http"
         unknown = b.router.why_unknown("shop")
         assert unknown is not None
         assert unknown.message == f"N{why[1:]}"
+        assert unknown.hint == problem.hint
     b.declare()
     world.run(5)
     assert not b.router.problems()

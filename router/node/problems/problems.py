@@ -32,13 +32,15 @@ DOCUMENTS_NAMED = 3  # In one sentence.
 class KnownSites(msgspec.Struct, frozen=True):
     """The sites that this one knows: ``name_of`` each, and which were ``deleted``.
 
-    ``all_links_up``: every link of this site is up, and there are some.
+    ``all_links_up``: every link of this site is up, and there are some. ``similar``: the declared
+    service whose name is most like another name; empty: none is.
     """
 
     table: RouteTable
     name_of: Callable[[SiteId], str]
     deleted: Container[SiteId]
     all_links_up: bool
+    similar: Callable[[str], str]
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
@@ -208,14 +210,16 @@ def _refused(
     )
 
 
-def of_unknown(service: str, owners: Sequence[SiteId], known: KnownSites) -> Problem | None:
+def of_unknown(
+    service: str, owners: Sequence[SiteId], known: KnownSites, creation: str
+) -> Problem | None:
     """Why ``service`` is not known here any more; None: no other site is known to have declared it.
 
-    ``owners``: as for `of_undeclared`.
+    ``owners``: as for `of_undeclared`. ``creation``: the command that declares it.
     """
     if not owners and not known.table.barred.get(service):
         return None
-    why, hint = _gone(service, owners, known, f"sitectl service create {service} PORT")
+    why, hint = _gone(service, owners, known, creation)
     message = f"No site declares the service {service}.{why}"
     return Problem(code="SW0301", message=message, hint=hint)
 
@@ -223,14 +227,29 @@ def of_unknown(service: str, owners: Sequence[SiteId], known: KnownSites) -> Pro
 def _undeclared(
     one: Undeclared, alike: Sequence[str], owners: Sequence[SiteId], known: KnownSites
 ) -> Problem:
-    hint = f"sitectl service create {one.service} PORT"
-    code = "SW0301"
+    hint, code = one.creation, "SW0301"
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
+    is_new = not (one.ports or owners or known.table.barred.get(one.service))
+    if is_new and (meant := known.similar(one.service)):
+        hint = f"{_renaming(one, alike, meant)}. If not: {hint}"
     why, hint = _gone(one.service, owners, known, hint)
     message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}.{why}"
     return Problem(code=code, message=message, hint=hint)
+
+
+def _renaming(one: Undeclared, alike: Sequence[str], meant: str) -> str:
+    """Documents that may have misspelled ``meant``, a declared service, and how to correct them."""
+    correct = f"Did you mean {meant}? Correct {_labelled(one.kind.lower(), alike)}"
+    if one.kind == "Policy":
+        return correct
+    targets = one.targets if one.targets and len(alike) == 1 else "…"
+    places = targets.partition(" --")[0]
+    return (
+        f"{correct}, or: sitectl service bind {meant} {targets}; "
+        f"sitectl service unbind {one.service} {places}"
+    )
 
 
 def _gone(service: str, owners: Sequence[SiteId], known: KnownSites, hint: str) -> tuple[str, str]:

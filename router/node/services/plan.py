@@ -12,12 +12,20 @@ from router.model.events import Problem
 from router.model.ids import ServiceKey
 from router.model.messages.adverts import Declaration
 from router.model.rights.sharing import ALL
-from router.model.specs import ConnectorSpec, PolicySpec, SitePolicySpec, TargetSpec
+from router.model.specs import (
+    ConnectorSpec,
+    PolicySpec,
+    ServiceProtocol,
+    SitePolicySpec,
+    TargetSpec,
+)
 from router.node.services.drain_share import DrainShare
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import ListenerGrants
 from router.node.services.listeners.places import client_trust_of, not_asked, override_of, place_of
 from router.node.services.planned import PlannedService, PlannedTarget, Taker
+
+TARGETS_NAMED = 3  # In one command.
 
 
 class PortPlan(msgspec.Struct, frozen=True):
@@ -32,13 +40,30 @@ class Undeclared(msgspec.Struct, frozen=True):
     """A document of this site that names a service that no site declares.
 
     ``kind``: ``Connector``, or ``Policy`` if it sets what this site takes or lends. ``flags``: the
-    flags of `sitectl service set` that withdraw those settings.
+    flags of `sitectl service set` that withdraw those settings. ``targets``: of a connector, in the
+    words of `sitectl service bind`; empty: they have no short form. ``ports``: those that the
+    service had when it was declared last; empty: this router knows no declaration of it.
+    ``protocol``: that it had, or that the connector implies.
     """
 
     kind: str
     name: str
     service: str
     flags: str = ""
+    targets: str = ""
+    ports: tuple[int, ...] = ()
+    protocol: ServiceProtocol = "tcp"
+
+    @property
+    def creation(self) -> str:
+        """The command that declares the service."""
+        return created(self.service, self.ports, self.protocol)
+
+
+def created(service: str, ports: tuple[int, ...] = (), protocol: ServiceProtocol = "tcp") -> str:
+    """The command that declares ``service``; without ``ports``, a placeholder."""
+    flag = "" if protocol == "tcp" else f" --protocol {protocol}"
+    return f"sitectl service create {service} {' '.join(map(str, ports)) or 'PORT'}{flag}"
 
 
 class _Planned(msgspec.Struct, frozen=True):
@@ -148,20 +173,54 @@ class Planner:
             services.update(one.services)
             problems += one.problems
         self._known = known
-        return PortPlan(services, tuple(problems), _undeclared(wanted, declared))
+        return PortPlan(services, tuple(problems), self._undeclared(wanted, declared))
+
+    def _undeclared(
+        self, wanted: Wanted, declared: Mapping[str, Declaration]
+    ) -> tuple[Undeclared, ...]:
+        found = [
+            Undeclared(
+                "Connector",
+                name,
+                connector.service,
+                targets=_bind_words(connector),
+                protocol="http" if connector.health.path else "tcp",
+            )
+            for name, connector in sorted(wanted.connectors.items())
+            if connector.service not in declared
+        ]
+        found += [
+            Undeclared("Policy", name, policy.service, flags)
+            for name, policy in sorted(wanted.policies.items())
+            if policy.service not in (ALL, *declared) and (flags := _withdrawing(policy))
+        ]
+        former = {
+            one.service: (one.ports, one.protocol) for one in self._plan.undeclared if one.ports
+        }
+        former |= {
+            name: (told.spec.ports, told.spec.protocol)
+            for name in {one.service for one in found}
+            if (told := self._declared.get(name)) is not None
+        }
+        for number, one in enumerate(found):
+            if one.service in former:
+                ports, protocol = former[one.service]
+                found[number] = msgspec.structs.replace(one, ports=ports, protocol=protocol)
+        return tuple(found)
 
 
-def _undeclared(wanted: Wanted, declared: Mapping[str, Declaration]) -> tuple[Undeclared, ...]:
-    found = [
-        Undeclared("Connector", name, connector.service)
-        for name, connector in sorted(wanted.connectors.items())
-    ]
-    found += [
-        Undeclared("Policy", name, policy.service, flags)
-        for name, policy in sorted(wanted.policies.items())
-        if policy.service != ALL and (flags := _withdrawing(policy))
-    ]
-    return tuple(one for one in found if one.service not in declared)
+def _bind_words(connector: ConnectorSpec) -> str:
+    """The targets and the capacity of ``connector`` in the words of `sitectl service bind`; empty:
+    it has other settings, or many targets."""
+    service, targets, capacity = connector.service, connector.targets, connector.capacity
+    plain = tuple(TargetSpec(one.host, one.port) for one in targets if one.port)
+    is_short = 0 < len(plain) <= TARGETS_NAMED
+    if not is_short or connector != ConnectorSpec(
+        service=service, targets=plain, capacity=capacity
+    ):
+        return ""
+    places = " ".join(join(one.host, one.port) for one in plain if one.port)
+    return places if capacity is None else f"{places} --capacity {capacity}"
 
 
 def _withdrawing(policy: SitePolicySpec) -> str:

@@ -14,8 +14,8 @@ from router.model.specs import (
     SitePolicySpec,
 )
 from router.model.wording.routing_key_names import hashed_name
+from router.model.wording.suggestions import did_you_mean
 from sitectl.base.failure import Failure, not_found, usage
-from sitectl.base.suggestions import did_you_mean
 from sitectl.site.site import Site
 
 

@@ -201,10 +201,37 @@ def test_what_names_a_service_that_nobody_declares_is_told() -> None:
         },
     )
     assert Planner().plan(wanted, {}).undeclared == (
-        Undeclared("Connector", "here", "shop"),
+        Undeclared("Connector", "here", "shop", targets="10.0.0.1:1"),
         Undeclared("Policy", "cap", "cart", "--site-capacity none"),
         Undeclared("Policy", "kept", "till", "--reserve-for-own none --max-share none"),
     )
+
+
+def test_a_service_that_is_not_declared_any_more_is_known_by_its_ports_and_protocol() -> None:
+    bound = Wanted(
+        name="east",
+        site=SiteSpec(),
+        services={},
+        connectors={"here": ConnectorSpec(service="shop", targets=(TargetSpec("10.0.0.1", 1),))},
+    )
+    told = Declaration(
+        name="shop", spec=ServiceSpec(ports=(80, 81), protocol="http"), declared_at_s=0.0
+    )
+    planner = Planner()
+    assert planner.plan(bound, {}).undeclared[0].creation == "sitectl service create shop PORT"
+    assert planner.plan(bound, {"shop": told}).undeclared == ()
+    removed = "sitectl service create shop 80 81 --protocol http"
+    assert planner.plan(bound, {}).undeclared[0].creation == removed
+    other = msgspec.structs.replace(told, name="till")
+    assert planner.plan(bound, {"till": other}).undeclared[0].creation == removed, "still"
+    checked = ConnectorSpec(
+        service="shop", targets=(TargetSpec("10.0.0.1", 1),), health=Health(path="/up")
+    )
+    (implied,) = (
+        Planner().plan(msgspec.structs.replace(bound, connectors={"": checked}), {}).undeclared
+    )
+    assert implied.creation == "sitectl service create shop PORT --protocol http"
+    assert implied.targets == "", "`service bind` would need more words"
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "http2"])

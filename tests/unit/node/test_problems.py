@@ -216,9 +216,13 @@ def called(site: SiteId) -> str:
 
 
 def known(
-    routes: RouteTable, deleted: Container[SiteId] = (), *, all_links_up: bool = False
+    routes: RouteTable,
+    deleted: Container[SiteId] = (),
+    *,
+    all_links_up: bool = False,
+    similar: str = "",
 ) -> KnownSites:
-    return KnownSites(routes, called, deleted, all_links_up)
+    return KnownSites(routes, called, deleted, all_links_up, lambda name: similar)
 
 
 def test_an_owner_that_was_not_met_since_the_start_has_no_name_yet() -> None:
@@ -274,6 +278,40 @@ def test_a_service_that_nobody_declares_is_to_be_created() -> None:
     assert connector.hint == "sitectl service create shop PORT"
     undo = "sitectl service set shop --max-share none"
     assert policy.hint == f"sitectl service create shop PORT, or: {undo}"
+
+
+def test_a_service_that_was_declared_is_to_be_created_as_it_was() -> None:
+    removed = Undeclared("Connector", "here", "shop", ports=(8080, 9090), protocol="http")
+    (problem,) = of_undeclared([(removed, [])], known(table(b="east"), similar="shop2"), OPEN)
+    assert problem.hint == "sitectl service create shop 8080 9090 --protocol http"
+    (problem,) = of_undeclared([(removed, [SiteId("b")])], known(table(b="east")), OPEN)
+    assert problem.hint.endswith(
+        "If east gave it up: sitectl service create shop 8080 9090 --protocol http"
+    )
+
+
+def test_a_name_that_is_nearly_that_of_a_service_may_have_meant_it() -> None:
+    shpo = Undeclared("Connector", "here", "shpo", targets="10.0.0.1:80 --capacity 2")
+    cap = Undeclared("Policy", "cap", "shpo", "--max-share none")
+    near = known(table(b="east"), similar="shop")
+    connector, policy = of_undeclared([(shpo, []), (cap, [])], near, OPEN)
+    assert connector.hint == (
+        "Did you mean shop? Correct connector here, or: sitectl service bind shop 10.0.0.1:80 "
+        "--capacity 2; sitectl service unbind shpo 10.0.0.1:80. If not: "
+        "sitectl service create shpo PORT"
+    )
+    assert policy.hint == (
+        "Did you mean shop? Correct policy cap. If not: sitectl service create shpo PORT, or: "
+        "sitectl service set shpo --max-share none"
+    )
+    second = msgspec.structs.replace(shpo, name="there")
+    (both,) = of_undeclared([(shpo, []), (second, [])], near, OPEN)
+    assert both.hint.startswith(
+        "Did you mean shop? Correct connectors here, there, or: sitectl service bind shop …; "
+        "sitectl service unbind shpo …. If not: "
+    )
+    (owned,) = of_undeclared([(shpo, [SiteId("b")])], near, OPEN)
+    assert "Did you mean" not in owned.hint, "it was declared"
 
 
 def test_connectors_of_one_service_that_is_not_declared_are_one_problem() -> None:
