@@ -335,8 +335,13 @@ def _unknown_path(path: str) -> tuple[str, str]:
     """Message and hint."""
     if path.endswith("/"):
         return "an empty name names nothing", "sitectl service status"
+    return of_another_release(path)
+
+
+def of_another_release(asked: str) -> tuple[str, str]:
+    """Message and hint where the router does not know what was ``asked``."""
     return (
-        f"the router does not know {path}: it is of another release than this sitectl",
+        f"the router does not know {asked}: it is of another release than this sitectl",
         "Start it again: sitectl stop, then sitectl start; on Kubernetes: sitectl update",
     )
 

@@ -20,6 +20,7 @@ from sitectl.show.recent_decisions import past_text
 from sitectl.show.site_detail import detail_text, no_site, site_detail
 from sitectl.show.site_routers import several_routers
 from sitectl.show.why_text import why_text
+from sitectl.site.admin import of_another_release
 from sitectl.site.completion import remember
 from sitectl.site.site import Site
 
@@ -233,6 +234,8 @@ def _why_past(
     """Print how the last requests were decided."""
     asked = ({} if last is None else {"last": last}) | ({} if which == "all" else {which: 1})
     items = _asked_why(site, service, asked)
+    if which == "failed" and not (isinstance(items, list) and all(map(_has_failed, items))):
+        raise Failure(Exit.FAILED, "bad-answer", *of_another_release("why --failed"))
     routers = several_routers(site) if settings.output == "table" else 0
     output.emit_items(
         settings,
@@ -240,3 +243,7 @@ def _why_past(
         items,
         lambda: past_text(items, service, which, whole=whole, routers=routers),
     )
+
+
+def _has_failed(past: Mapping[str, Any]) -> bool:
+    return past.get("outcome") != "ok" or past.get("answer") in ("5xx", "error")

@@ -236,11 +236,22 @@ def test_why_prints_how_the_last_requests_were_decided(here: CommandLine, admin:
     assert "(3 in flight, no slots configured)" in here.ok("why", "shop", "--last", "1").stdout
 
 
+def test_a_router_that_does_not_keep_failed_requests_apart_is_not_believed(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    """It is of an older release, and tells of the next request, or of all."""
+    admin.item("/api/v1/why/shop?failed=1", {"service": "shop"})
+    admin.items("/api/v1/why/shop?last=2&failed=1", SERVED, DENIED)
+    for words in ((), ("--last", "2")):
+        done = here.ended(1, "why", "shop", "--failed", *words)
+        assert "does not know why --failed: it is of another release" in done.stderr
+
+
 def test_why_says_whose_requests_it_has_where_a_site_has_several_routers(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
     admin.items("/api/v1/why/shop?last=2", SERVED, DENIED)
-    admin.items(f"/api/v1/why/shop?last={limits.DECISIONS_KEPT}&denied=1")
+    admin.items("/api/v1/why/shop?denied=1")
     assert "router" not in here.ok("why", "shop", "--last", "2").stdout
     admin.item("/api/v1/status", {**STATUS, "replicas": 3})
     told = "These requests and the figures are those of this router, one of 3.\n"
