@@ -11,6 +11,8 @@ from sitectl.site import holders
 from tests.unit.sitectl.conftest import CommandLine
 
 US = f"process {os.getpid()} "
+ALONE = "127.201.16.3"
+"""No other test connects from there: at 127.0.0.1 one may have the same port to another place."""
 
 
 def test_a_listener_is_named() -> None:
@@ -68,10 +70,10 @@ def test_who_listens_at_another_address_is_not_in_the_way(
 def test_a_connection_that_got_the_port_from_the_system_is_named() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
-        socket.create_connection(server.getsockname()) as client,
+        socket.create_connection(server.getsockname(), source_address=(ALONE, 0)) as client,
     ):
         port = client.getsockname()[1]
-        found = holders.holder_of("127.0.0.1", port)
+        found = holders.holder_of(ALONE, port)
     assert found is not None
     assert not found.listens
     assert f"a connection of {US}" in found.reason(port)
@@ -80,12 +82,12 @@ def test_a_connection_that_got_the_port_from_the_system_is_named() -> None:
 
 def test_a_connection_that_has_just_ended_is_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        client = socket.create_connection(server.getsockname())
+        client = socket.create_connection(server.getsockname(), source_address=(ALONE, 0))
         port = client.getsockname()[1]
         accepted, _ = server.accept()
         client.close()  # Who ends first keeps the port.
         accepted.close()
-    found = holders.holder_of("127.0.0.1", port)
+    found = holders.holder_of(ALONE, port)
     assert found is not None and found.has_ended and not found.listens
     assert "ended within the last minute" in found.reason(port)
     assert found.hint(port).startswith("Try again in a minute; ")
