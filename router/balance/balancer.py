@@ -198,9 +198,9 @@ class ServiceBalancer(Egresses):
             if one.site == chosen.site:
                 continue
             one.refresh(now)
-            if one.able and (one.hard_full or (kept and one.is_out(kept))):
+            if one.able and not one.has_room_without(kept):
                 found = "full"
-            elif one.able and not one.is_out(excluded):
+            elif one.able and one.has_room_without(excluded | kept):
                 return "room"
         return found
 
@@ -359,9 +359,7 @@ class ServiceBalancer(Egresses):
         if self.ejections.active:
             self._spare_failing(now, excluded)
         one.refresh(now)
-        if not one.able or (excluded and one.is_out(excluded)) or one.hard_full:
-            return None
-        return None if kept and one.is_out(excluded | kept) else one
+        return one if one.able and one.has_room_without(excluded | kept) else None
 
     def _candidate(self, site: SiteId) -> Candidate | None:
         return self._here if site == self._local.site else self._remotes.get(site)

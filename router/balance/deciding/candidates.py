@@ -296,6 +296,10 @@ class Candidate(ABC):
         """``excluded``, sites and routers, leave nothing of it; call after `refresh`."""
         return self.site in excluded
 
+    def has_room_without(self, left_out: frozenset[str]) -> bool:
+        """As `is_out`, and the rest is not full."""
+        return not self.is_out(left_out) and not self.hard_full
+
     def is_refused(self, refused: frozenset[str]) -> bool:
         """The site was excluded only because it was full."""
         return self.site in refused
@@ -362,7 +366,7 @@ def judge(
                 continue
         elif one.hard_full:
             one.verdict = "full"
-        elif kept and one.is_out(excluded | kept):
+        elif kept and not one.has_room_without(excluded | kept):
             one.verdict = "sheddable-share"
         else:
             one.verdict = None

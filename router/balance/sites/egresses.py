@@ -247,7 +247,7 @@ class Egresses:
             candidate.refresh(now)
             if candidate.able:
                 takes_requests = True
-                if not candidate.hard_full and not (excluded and candidate.is_out(excluded)):
+                if candidate.has_room_without(excluded):
                     return
         reserve = {
             one.ejection.site: one.ejection
@@ -257,7 +257,7 @@ class Egresses:
         for ejection in sorted(reserve.values(), key=lambda one: one.failed_at):
             self._spare(ejection, IN_RESERVE, now)
             candidate = self._remotes[ejection.site]
-            if not candidate.hard_full and not (excluded and candidate.is_out(excluded)):
+            if candidate.has_room_without(excluded):
                 break
         if reserve:
             return

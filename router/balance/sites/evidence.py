@@ -48,7 +48,7 @@ def evidence(
             excluded |= {one.site}
             if one.is_refused(refused):
                 refused |= {one.site}
-        if kept and isinstance(one, RoutersOfSite) and one.is_out(excluded | kept):
+        if kept and isinstance(one, RoutersOfSite) and not one.has_room_without(excluded | kept):
             kept |= {one.site}
         glimpses.append(glimpse(one, path if one.site == site else one.next_path()))
         if share is not None or one.all_stated:

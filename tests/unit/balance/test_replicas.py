@@ -457,3 +457,15 @@ def test_the_mark_is_of_the_slots_of_all_routers_of_the_site() -> None:
     assert here.take() == OTHER
     here.balancer.report_load(OWN, 5, 1, 10, 0.0, router=RouterId("2"))
     assert [here.take() for _ in range(3)] == [OWN_ROUTER, OWN_ROUTER, OTHER]
+
+
+def test_a_sheddable_request_goes_to_no_router_that_is_full_while_another_keeps_its_slots() -> None:
+    here = Here(None)
+    far = candidate("9", THIRD, path_cost=8)
+    here.balancer.set_remotes([candidate("7"), candidate("8"), far])
+    here.balancer.set_sheddable_share(0.5)
+    here.balancer.report_load(OTHER, 2, 1, 4, 0.0, router=RouterId("7"))
+    used_up = RateLoad(0.5, permits=0)
+    here.balancer.report_load(OTHER, 0, 1, 4, 0.0, used_up, router=RouterId("8"))
+    choice = here.balancer.select(0.0, asked=Asked(sheddable=True))
+    assert isinstance(choice, Decision) and choice.site == THIRD
