@@ -312,8 +312,7 @@ class EdgeRouting:
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
         former = self._former_until if self._is_whole and self._former.services else None
-        lost_at = self._lost_sites.oldest
-        lost = None if lost_at is None else lost_at + self._ttl_s
+        lost = self._lost_sites.next_deadline(self._ttl_s)
         times = [self._core.next_deadline(), self._wish_at, self._kept_until(), former, lost]
         known = [time for time in times if time is not None]
         return min(known) if known else None
@@ -402,7 +401,7 @@ class EdgeRouting:
 
     def _rebuild(self, now: float) -> list[RoutingEvent]:
         """Build the table again; no event if it is the same as before."""
-        if self._lost_sites.forget(now - self._ttl_s):
+        if self._lost_sites.forget(self._ttl_s, now):
             self._told = msgspec.structs.replace(self._told, lost=self._lost_sites.rows)
         told = self._told
         if not (self._is_whole or self._is_kept(now)):

@@ -36,14 +36,13 @@ class LostSites:
         lost = [(site, one) for site, one in self._lost.items() if site not in here]
         self._lost = dict(lost[-EDGE_ROWS_MAX:])
 
-    def forget(self, oldest: float) -> bool:
-        """Forget those that were lost before ``oldest``, or then. True: there were some."""
-        kept = {site: one for site, one in self._lost.items() if one[1] > oldest}
+    def forget(self, ttl_s: float, now: float) -> bool:
+        """Forget those that were lost ``ttl_s`` ago. True: there were some."""
+        kept = {site: one for site, one in self._lost.items() if now < one[1] + ttl_s}
         is_less = len(kept) < len(self._lost)
         self._lost = kept
         return is_less
 
-    @property
-    def oldest(self) -> float | None:
-        """When the first of them was lost."""
-        return min((at for _, at in self._lost.values()), default=None)
+    def next_deadline(self, ttl_s: float) -> float | None:
+        """When `forget` has something to do."""
+        return min((at + ttl_s for _, at in self._lost.values()), default=None)

@@ -469,6 +469,22 @@ def test_an_edge_knows_the_sites_behind_a_neighbor_that_stops_until_they_expire(
     assert reached_sites(edge) == {"near": True}
 
 
+def test_a_lost_site_is_forgotten_at_the_deadline_whatever_its_rounding() -> None:
+    """A timer that is due and changes nothing would be due again at once."""
+    edge, now = attached("shop"), 0.0
+    hear(edge, message(sites=(site_row(), site_row(FAR, 5))))
+    for number in range(1, 200, 2):
+        lost_at = now + 0.1
+        hear(edge, message(base=number, version=number + 1, gone_sites=(FAR.router,)), lost_at)
+        while edge.table.sites.get(FAR.site) is not None:
+            deadline = edge.next_deadline()
+            assert deadline is not None and deadline > now, f"lost at {lost_at!r}"
+            now = deadline
+            edge.handle_timeout(now)
+        back = message(base=number + 1, version=number + 2, sites=(site_row(FAR, 5),))
+        hear(edge, back, now)
+
+
 def test_the_sites_behind_a_neighbor_that_stopped_are_forgotten_with_its_table() -> None:
     edge = attached("shop")
     hear(edge, message(sites=(site_row(), site_row(FAR, 5)), services=(service_row(),)))
