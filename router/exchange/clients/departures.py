@@ -164,5 +164,7 @@ class Ages:
 
     def _is_due(self, client: ClientConnection) -> None:
         del self._due[client]
-        grace_s = client.service.config.max_age_grace_s
-        self._departures.ask(client, "age", quiet_s=limits.DEPARTURE_QUIET_S, grace_s=grace_s)
+        quiet_s, grace_s = limits.DEPARTURE_QUIET_S, client.service.config.max_age_grace_s
+        if client.session.is_raw:  # A shorter grace would not show whether it is idle.
+            grace_s = max(grace_s, quiet_s + limits.DEPARTURES_LOOK_S)
+        self._departures.ask(client, "age", quiet_s=quiet_s, grace_s=grace_s)

@@ -169,6 +169,17 @@ def test_a_busy_one_lasts_until_it_is_quiet_or_past_its_grace() -> None:
     assert quiet.was_reset  # It has not answered its end.
 
 
+@pytest.mark.parametrize("grace_s", [0.0, limits.DEPARTURES_LOOK_S, limits.DEPARTURE_QUIET_S])
+def test_a_grace_too_short_to_show_which_are_idle_resets_only_busy_ones(grace_s: float) -> None:
+    world = World(replace(AGED, max_age_grace_s=grace_s))
+    idle, busy = world.client(), world.client()
+    for _ in range(int((60 + SOON_S) / 0.1)):
+        busy.send(b"more")
+        world.network.advance(0.1)
+    assert has_ended(idle) and not idle.was_reset
+    assert busy.was_reset and not has_ended(busy)
+
+
 def test_a_fault_of_ours_with_one_connection_ends_no_departure() -> None:
     world = World(AGED)
     clients = [world.client(), world.client()]
