@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from router.model import limits
+from router.model.errors import RouterError
 from router.net.threads import Threads
 
 try:
@@ -24,10 +25,13 @@ class RouterLoop(_Loop):
     """
 
     def __init__(self) -> None:
-        self._names = Threads(limits.NAME_THREADS, "names")
-        files = Threads(limits.FILE_THREADS, "files")
         super().__init__()
-        self.set_default_executor(files)
+        try:
+            self._names = Threads(limits.NAME_THREADS, "names")
+            self.set_default_executor(Threads(limits.FILE_THREADS, "files"))
+        except RouterError:
+            self.close()
+            raise
 
     async def getaddrinfo(
         self,

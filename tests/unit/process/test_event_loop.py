@@ -107,6 +107,37 @@ with asyncio.Runner(loop_factory=RouterLoop) as runner:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "given up\n" * 2, "")
 
 
+@pytest.mark.parametrize("without", ["", "sys.modules['uvloop'] = None"])
+@pytest.mark.parametrize("threads", [0, limits.NAME_THREADS])
+def test_a_loop_without_its_threads_leaves_nothing_behind_but_the_error(
+    without: str, threads: int
+) -> None:
+    code = f"""
+import sys, threading
+{without}
+from router.model.errors import RouterError
+from router.process.event_loop import RouterLoop
+start, left = threading.Thread.start, [None] * {threads}
+
+def starts(thread):
+    if not left:
+        raise RuntimeError("can't start new thread")
+    left.pop()
+    start(thread)
+
+threading.Thread.start = starts
+try:
+    RouterLoop()
+except RouterError as error:
+    print(str(error).partition(" (")[0])
+"""
+    words = [sys.executable, "-X", "dev", "-c", code]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    group = "files" if threads else "names"
+    told = f"no thread can be started for {group}\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, told, "")
+
+
 def test_neither_addresses_nor_servers_start_other_threads(run: Run) -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
