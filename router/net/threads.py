@@ -24,20 +24,15 @@ def start_thread(run: Callable[[], None], name: str) -> threading.Thread:
     Raises RouterError if the system starts none.
     """
     thread = threading.Thread(target=run, name=name, daemon=True)
-    call_start(thread.start, name)
-    return thread
-
-
-def call_start(start: Callable[[], None], name: str) -> None:
-    """Call ``start``, which starts the thread ``name``. RouterError: the system starts none."""
     try:
-        start()
+        thread.start()
     except RuntimeError as error:
         raise RouterError(
             f"no thread can be started for {name} ({error}). Raise the limit on processes and "
             "threads (pids.max of the cgroup: TasksMax= of the unit, --pids-limit of the "
             "container; `ulimit -u`), or on mapped memory (`ulimit -v`)"
         ) from error
+    return thread
 
 
 class Threads(ThreadPoolExecutor):

@@ -9,9 +9,9 @@ import logging
 import logging.handlers
 import os
 import queue
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -19,7 +19,8 @@ import msgspec
 
 from router.model import limits
 from router.net.ports import Timers
-from router.net.threads import call_start
+from router.net.threads import start_thread
+from router.operate.record.sinks import StandardOutput
 
 log = logging.getLogger("router.process")
 
@@ -65,6 +66,33 @@ class _Entrance(logging.handlers.QueueHandler):
         record = copy.copy(record)
         record.msg, record.args = record.getMessage(), None
         return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Leave the line out if too many wait for a reader that stands still."""
+        with contextlib.suppress(queue.Full):
+            super().enqueue(record)
+
+
+class _ToStandardOutput(logging.Handler):
+    """For the writing thread alone, which holds no lock that the end of the process needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sink = StandardOutput()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line."""
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; without a reader it is lost and nothing else happens."""
+        try:
+            self._sink.write(f"{self.format(record)}\n".encode())
+        except OSError:
+            pass
+        except (TypeError, ValueError):  # A bug of ours; the writing thread must go on.
+            self.handleError(record)
 
 
 class _Reopening(logging.handlers.RotatingFileHandler):
@@ -160,16 +188,15 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
     handler: logging.Handler
     file: _Reopening | None = None
     if path is None:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = _ToStandardOutput()
     else:
         handler = file = _Reopening(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES - 1)
     handler.setFormatter(JsonLines())
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
-    listener = logging.handlers.QueueListener(lines, handler)
+    lines: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_LINES_MAX)
     root = logging.getLogger()
     entrance = _Entrance(lines)
     before = root.level
-    call_start(listener.start, "the log")
+    thread = start_thread(partial(_write, lines, handler), "the log")
     root.addHandler(entrance)
     root.setLevel(level.upper())
     try:
@@ -177,5 +204,13 @@ def logging_to(path: Path | None, level: str) -> Iterator[Logs]:
     finally:
         root.removeHandler(entrance)
         root.setLevel(before)
-        listener.stop()
-        handler.close()
+        with contextlib.suppress(queue.Full):  # Its thread may hang: wait for a bounded time.
+            lines.put(None, timeout=limits.ACCESS_LOG_CLOSE_S)
+            thread.join(limits.ACCESS_LOG_CLOSE_S)
+
+
+def _write(lines: queue.Queue[logging.LogRecord | None], handler: logging.Handler) -> None:
+    """Pass ``lines`` to ``handler`` until the end, None."""
+    while (record := lines.get()) is not None:
+        handler.handle(record)
+    handler.close()

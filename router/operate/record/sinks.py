@@ -1,7 +1,6 @@
 """Where lines are written: a file of bounded size, or standard output. For one writing thread."""
 
 import os
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -46,9 +45,7 @@ class RotatedFile:
         self._open()
         if self._bytes and self._bytes + len(lines) > self._bytes_max:
             self._rotate()
-        written = os.write(self._descriptor, lines)
-        while written < len(lines):  # On a full disk the second try raises the error.
-            written += os.write(self._descriptor, lines[written:])
+        _write(self._descriptor, lines)
         self._bytes += len(lines)
 
     def reopen(self) -> None:
@@ -79,15 +76,24 @@ class RotatedFile:
 
 
 class StandardOutput:
-    """Standard output, which a supervisor collects together with the router's own log."""
+    """Standard output, which a supervisor collects together with the router's own log.
+
+    Not by `sys.stdout`: a thread that hangs in a write would hold its lock, and the interpreter
+    aborts if it cannot have it at the end.
+    """
 
     def write(self, lines: bytes) -> None:
         """Whole lines at once."""
-        sys.stdout.write(lines.decode())
-        sys.stdout.flush()
+        _write(1, lines)
 
     def reopen(self) -> None:
         """Nothing to do."""
 
     def close(self) -> None:
         """Nothing to do: this process does not own it."""
+
+
+def _write(descriptor: int, lines: bytes) -> None:
+    written = os.write(descriptor, lines)
+    while written < len(lines):  # On a full disk the second try raises the error.
+        written += os.write(descriptor, lines[written:])

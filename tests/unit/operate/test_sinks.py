@@ -62,9 +62,9 @@ def test_a_file_that_was_moved_away_is_begun_anew_when_asked(tmp_path: Path) -> 
     assert path.read_bytes() == b"after\n"
 
 
-def test_under_a_supervisor_lines_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+def test_under_a_supervisor_lines_go_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
     StandardOutput().write(b'{"a":1}\n')
-    assert capsys.readouterr().out == '{"a":1}\n'
+    assert capfd.readouterr().out == '{"a":1}\n'
 
 
 def test_a_file_whose_close_failed_is_closed_all_the_same(

@@ -2,8 +2,13 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from router.model import limits
 from router.process.logs import logging_to
@@ -75,6 +80,16 @@ def test_a_line_that_no_file_can_hold_is_lost_alone(tmp_path: Path) -> None:
     assert told[0]["site"].endswith("udcff.yaml")
 
 
+def test_a_line_that_cannot_be_written_to_standard_output_is_lost_alone(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with logging_to(None, "info"):
+        log.info("on", extra={"site": object()})
+        log.info("serving", extra={"site": "west"})
+    (line,) = map(json.loads, capfd.readouterr().out.splitlines())
+    assert (line["message"], line["site"]) == ("serving", "west")
+
+
 def test_what_lost_lines_says_so_once_it_can_though_nothing_else_is_logged(tmp_path: Path) -> None:
     path, timers = tmp_path / "run" / "router.log", FakeNetwork()
     path.parent.mkdir()
@@ -92,3 +107,41 @@ def test_what_lost_lines_says_so_once_it_can_though_nothing_else_is_logged(tmp_p
     (line,) = lines_of(path)
     assert line["message"] == "lines of this log were lost"
     assert line["cause"] == f"{path}: No such file or directory"
+
+
+@pytest.mark.parametrize("lines", [1_000, 12_000], ids=["some", "more than wait"])
+def test_standard_output_that_nobody_reads_holds_up_neither_the_router_nor_its_end(
+    lines: int,
+) -> None:
+    """As when the program that collects the logs stands still."""
+    code = f"""
+import logging, random, sys, time
+from router.model.ids import ServiceKey
+from router.operate.flows.access_log import AccessLog
+from router.operate.record.sinks import StandardOutput
+from router.process.logs import logging_to
+from router.service.observers import Finished, RequestTiming
+
+failed = Finished(
+    key=ServiceKey("shop", 1), protocol="tcp", client="", passage=RequestTiming(outcome="link-lost")
+)
+with logging_to(None, "info"):
+    access_log = AccessLog(StandardOutput(), random.Random(1), time.monotonic, print)
+    access_log.finished(failed)
+    for number in range({lines}):
+        logging.getLogger("test").info("line %d of a hundred bytes or more", number)
+    access_log.close()
+"""
+    reader, writer = os.pipe()
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")
