@@ -23,6 +23,8 @@ def text_of(error: Exception) -> str:
 def step_after(error: OSError) -> str:
     """The next command, or a place to check; empty if the system named no place."""
     place = str(error.filename) if error.filename else ""
+    if error.errno == errno.EACCES and not place:  # A port below 1024, which no user owns.
+        return ""
     if isinstance(error, PermissionError):
         mode = f". If you are that user, see which mode is why: namei -l {place}" if place else ""
         return f"Run as the user that owns it{mode}"

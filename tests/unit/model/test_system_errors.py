@@ -33,7 +33,10 @@ def test_a_refusal_without_a_place_has_its_reason_alone() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert text_of(full) == "No space left on device"
     assert step_after(full).startswith("Free space or inodes where this writes to")
-    assert step_after(OSError(errno.EINVAL, os.strerror(errno.EINVAL))) == ""
+    for number in (errno.EINVAL, errno.EACCES):  # The latter: a port below 1024.
+        assert step_after(OSError(number, os.strerror(number))) == ""
+    another_user = OSError(errno.EPERM, os.strerror(errno.EPERM))  # Of a process.
+    assert step_after(another_user) == "Run as the user that owns it"
 
 
 def test_a_router_that_cannot_use_its_directory_says_where_and_what_to_do(
