@@ -4,9 +4,10 @@ A container may have no process left for a thread at any time (``pids.max``, ``u
 router that starts has all the threads that it needs.
 """
 
+import contextlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
@@ -18,26 +19,39 @@ _ResultT = TypeVar("_ResultT")
 _Calls = SimpleQueue[Callable[[], None] | None]
 
 
-def start_thread(run: Callable[[], None], name: str) -> threading.Thread:
-    """A running daemon: a thread that hangs must not keep the process from ending.
+class NoThread(RouterError):
+    """The system starts no thread for ``name``. ``reason``: without the next step, ``hint``."""
 
-    Raises RouterError if the system starts none.
-    """
+    hint = (
+        "Raise the limit on processes and threads (pids.max of the cgroup: TasksMax= of the unit, "
+        "--pids-limit of the container; `ulimit -u`), or on mapped memory (`ulimit -v`)"
+    )
+
+    def __init__(self, name: str, error: RuntimeError) -> None:
+        self.reason = f"no thread can be started for {name} ({error})"
+        super().__init__(f"{self.reason}. {self.hint}")
+
+
+def start_thread(run: Callable[[], None], name: str) -> threading.Thread:
+    """A running daemon: a thread that hangs must not keep the process from ending. Raises
+    NoThread."""
     thread = threading.Thread(target=run, name=name, daemon=True)
-    try:
+    with starting(name):
         thread.start()
-    except RuntimeError as error:
-        raise RouterError(
-            f"no thread can be started for {name} ({error}). Raise the limit on processes and "
-            "threads (pids.max of the cgroup: TasksMax= of the unit, --pids-limit of the "
-            "container; `ulimit -u`), or on mapped memory (`ulimit -v`)"
-        ) from error
     return thread
 
 
+@contextlib.contextmanager
+def starting(name: str) -> Iterator[None]:
+    """The block starts the thread ``name``. Raises NoThread."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise NoThread(name, error) from error
+
+
 class Threads(ThreadPoolExecutor):
-    """``count`` threads, all started at once; calls wait for a free one. RouterError as
-    `start_thread`.
+    """``count`` threads, all started at once; calls wait for a free one. Raises NoThread.
 
     asyncio accepts only a ThreadPoolExecutor as its default, whose own threads start later and
     hold up the end of the process.

@@ -75,6 +75,13 @@ BURSTS: Final = (
         "It never begins.",
         "sitectl service status; then correct service: in the Burst",
     ),
+    Code(
+        "SW0714",
+        "No thread for the access log or for tracing",
+        "Requests are served without lines or spans. The router tries again when its configuration "
+        "changes.",
+        "Raise pids.max, TasksMax= or ulimit -u, and restart the router",
+    ),
 )
 
 SIMULATIONS: Final = (

@@ -9,6 +9,7 @@ from typing import Protocol
 from router.model.events import Problem
 from router.model.specs import SiteSpec
 from router.model.wording.system_errors import text_of
+from router.net.threads import NoThread
 from router.operate.flows.access_log import AccessLog
 from router.operate.record.sinks import RotatedFile, StandardOutput
 from router.service.observers import Observing, Tracer
@@ -31,7 +32,7 @@ class ClosingTracer(Tracer, Protocol):
 
 
 TracerMaker = Callable[[], ClosingTracer]
-"""Raises ImportError if OpenTelemetry is not installed."""
+"""Raises ImportError if OpenTelemetry is not installed, and NoThread."""
 
 
 def otel_tracer(site: str, version: str) -> TracerMaker:
@@ -91,9 +92,9 @@ class ObservabilitySettings:
     def apply(self, site: SiteSpec) -> None:
         """Apply the document; an unchanged one has no effect."""
         share = site.access_log_share
+        self._problems = ()
         if share and self._access_log is None:
-            sink = StandardOutput() if self._run is None else RotatedFile(self._run)
-            self._access_log = AccessLog(sink, self._rng, self._now, self._tell_lost)
+            self._open_access_log()
         if self._access_log is not None:
             self._access_log.share = share
         self._follow_tracing(site.tracing)
@@ -113,8 +114,14 @@ class ObservabilitySettings:
             self._tracer.close(wait=True)
             self._tracer = None
 
+    def _open_access_log(self) -> None:
+        sink = StandardOutput() if self._run is None else RotatedFile(self._run)
+        try:
+            self._access_log = AccessLog(sink, self._rng, self._now, self._tell_lost)
+        except NoThread as error:
+            self._problems = (_without_thread("No access log is written", error),)
+
     def _follow_tracing(self, wanted: bool) -> None:
-        self._problems = ()
         if not wanted:
             if self._tracer is not None:
                 self._tracer.close(wait=False)
@@ -123,9 +130,11 @@ class ObservabilitySettings:
             try:
                 self._tracer = self._make_tracer()
             except ImportError:
-                self._problems = (NO_TRACING,)
+                self._problems += (NO_TRACING,)
+            except NoThread as error:
+                self._problems += (_without_thread("Requests are served without spans", error),)
             except (ValueError, OSError) as error:
-                self._problems = (_unusable(text_of(error)),)
+                self._problems += (_unusable(text_of(error)),)
 
 
 def _unusable(reason: str) -> Problem:
@@ -133,4 +142,12 @@ def _unusable(reason: str) -> Problem:
         code="SW0702",
         message=f"Tracing is wanted, but OpenTelemetry refuses its settings: {reason}.",
         hint="Fix the variables OTEL_* in the router's environment and restart it",
+    )
+
+
+def _without_thread(cost: str, error: NoThread) -> Problem:
+    return Problem(
+        code="SW0714",
+        message=f"{cost}: {error.reason}.",
+        hint=f"{error.hint}, and restart the router",
     )

@@ -22,7 +22,7 @@ from opentelemetry.util.types import AttributeValue
 from router.model import limits
 from router.model.addresses import split
 from router.model.requests import Request
-from router.net.threads import Threads
+from router.net.threads import Threads, starting
 from router.service.observers import Finished
 
 _PARENT = re.compile(rb"\r\n(?i:traceparent):[ \t]*([^\r]*)")
@@ -47,7 +47,9 @@ class SpillwayTracer:
         self._closer = Threads(1, "tracing")
         self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         if processor is None:
-            processor = BatchSpanProcessor(OTLPSpanExporter())
+            exporter = OTLPSpanExporter()
+            with starting("tracing"):
+                processor = BatchSpanProcessor(exporter)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer(_SERVICE_NAME, version)
 

@@ -1,11 +1,15 @@
 """The access log and tracing as the site's document wants them, from one moment to the next."""
 
 import random
+import threading
 from pathlib import Path
+
+import pytest
 
 from router.model.ids import ServiceKey
 from router.model.requests import Request
 from router.model.specs import SiteSpec
+from router.net.threads import NoThread
 from router.operate.flows.observability_settings import ObservabilitySettings
 from router.service.observers import Finished, Observing, RequestTiming, Span
 
@@ -103,3 +107,37 @@ def test_settings_that_the_sdk_refuses_are_a_problem_too(tmp_path: Path) -> None
     bench.seeing.apply(SiteSpec(tracing=True))
     (problem,) = bench.seeing.problems
     assert problem.code == "SW0702" and "'x'" in problem.message
+
+
+def test_a_thread_that_cannot_be_started_costs_lines_and_spans_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = RuntimeError("can't start new thread")
+
+    def no_thread(thread: threading.Thread) -> None:
+        raise none
+
+    bench = Bench(tmp_path / "access.log", NoThread("tracing", none))
+    wanted = SiteSpec(access_log_share=1.0, tracing=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        bench.seeing.apply(wanted)
+    assert not bench.observing.is_on
+    assert [(one.code, one.message) for one in bench.seeing.problems] == [
+        (
+            "SW0714",
+            "No access log is written: no thread can be started for access-log (can't start new "
+            "thread).",
+        ),
+        (
+            "SW0714",
+            "Requests are served without spans: no thread can be started for tracing (can't start "
+            "new thread).",
+        ),
+    ]
+    assert all(one.hint.endswith("and restart the router") for one in bench.seeing.problems)
+    bench.error = None
+    bench.seeing.apply(wanted)
+    assert bench.seeing.problems == ()
+    assert bench.observing.access_log is not None and bench.observing.tracer is not None
+    bench.seeing.close()
