@@ -47,7 +47,8 @@ class LinkNews:
         ``removal``: the command that deletes a link which is dialed here.
 
         ``has_workers``: other routers of the site are workers of this one. Their links cause no
-        events: other events report how workers start, hang and end.
+        events: other events report how workers start, hang and end. Links of neighbors may have
+        connections at any of them.
         """
         self._tell = tell
         self._now = now
@@ -353,6 +354,8 @@ class LinkNews:
         neighbour = self._neighbours.get(router)
         if neighbour is not None and neighbour.is_sibling:
             return f"The link to another router of this site, {name},"
+        if self._has_workers:  # The others may have connections of the same link.
+            return f"A connection to {name}"
         sites = {self._neighbours[one].site for one in others}
         is_last = neighbour is None or neighbour.site not in sites
         return f"The last link to {name}" if is_last else f"One of the links to {name}"

@@ -135,6 +135,20 @@ def test_connections_of_one_link_are_one_link_in_events() -> None:
     ]
 
 
+def test_a_worker_does_not_say_that_a_link_is_the_last_one() -> None:
+    """Another worker may have a connection of it."""
+    journal = Journal()
+    said = LinkNews(journal.tell, cast(Any, None), NAMES, cast(Any, None), still, has_workers=True)
+    said.up(WEST, 1, "west", "incoming")
+    said.draining(WEST.router)
+    said.down(WEST.router, "its worker was killed")
+    assert [message for _, message in journal.messages] == [
+        "Linked to west, cost 1.",
+        "A connection to west drains.",
+        "A connection to west went down: its worker was killed.",
+    ]
+
+
 def test_a_link_to_another_router_of_this_site_is_not_said_to_be_one_to_a_site() -> None:
     said, journal = news()
     sibling = Neighbour(RouterId("3" * 16), WEST.site, "west", b"key", is_sibling=True)
