@@ -491,6 +491,7 @@ WORKER_MEMORY_MIN_BYTES = 128 * MIB  # For each; an idle one has 67 MiB. With le
 WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before a restart of a worker that ended.
 WORKER_LASTS_S = 30.0  # A worker that lasted so long did not fail at its start: the pause resets.
 WORKER_AWAITED_S = 5.0  # From its end on: links meant for a worker wait so long for it.
+WORKER_ASTRAY_S = 60.0  # A connection that stays in no link of its worker counts about so long.
 WORKER_LOOK_S = 0.1  # How often other workers receive changes from the first one.
 WORKER_ASK_S = 0.5  # How often each worker reports its state.
 WORKER_FIGURES_S = 1.0  # How often each reports its recent figures, for events and problems.

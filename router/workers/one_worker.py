@@ -124,7 +124,10 @@ class WorkerState:
         """Wakes sent to it in this life, by service."""
         self.writer: asyncio.StreamWriter | None = None
         self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
-        self.links = 0  # Its known links.
+        self.links = 0  # By its last report.
+        self.astray = 0.0
+        """Connections that were given to it since and are in none of these links: data lanes of
+        links at other workers, which try until they come to theirs. Forgotten slowly."""
         self.given: socket.socket | None = None
         self.told: Follow | None = None
         self.counters = LastingCounters()
@@ -157,6 +160,13 @@ class WorkerState:
         self.failed = ""
         self.events_told = 0
         self.holdings = {}
+        self.astray = 0.0
+
+    def has_links(self, count: int) -> None:
+        """It reports its links."""
+        came = max(0, count - self.links)
+        forgotten = limits.WORKER_ASK_S / limits.WORKER_ASTRAY_S
+        self.links, self.astray = count, max(0.0, self.astray - came - forgotten)
 
     @property
     def serves(self) -> bool:

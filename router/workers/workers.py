@@ -228,7 +228,8 @@ class Workers:
         if answer.ready and not one.ready:
             one.why = ""
             self.reports.serves(one)
-        one.ready, one.links = answer.ready, answer.links
+        one.ready = answer.ready
+        one.has_links(answer.links)
         one.clients_wait, one.why_no_dial = answer.clients_wait, answer.why_no_dial
         one.full_ports = dict(answer.full_ports)
         one.refused_clients = dict(answer.refused_clients)
@@ -305,6 +306,9 @@ class Workers:
     def take_link(self, sock: socket.SocketType) -> bool:
         """Give an incoming link to the worker with the fewest, if the peer asks for that.
 
+        Its data lane cannot be told from another link, and may come to another worker, which
+        refuses it: each try counts there, so that a later one comes to the right worker.
+
         While a worker is awaited, the link is closed, and the peer dials again: it has another link
         here. A link that cannot be inspected or given stays here: that works too, but spreads less.
         """
@@ -320,13 +324,13 @@ class Workers:
         ready = [one for one in self.all if one.serves and one.given is not None]
         if not ready:
             return False
-        one = min(ready, key=lambda one: one.links)
+        one = min(ready, key=lambda one: one.links + one.astray)
         assert one.given is not None
         try:
             socket.send_fds(one.given, [b"L"], [sock.fileno()])
         except OSError:
             return False
-        one.links += 1  # Until its next report.
+        one.astray += 1
         return True
 
     def read_again(self) -> None:

@@ -82,6 +82,17 @@ def test_a_neighbor_dials_one_link_wherever_its_workers_come_to(
     assert told == ["Linked to near, cost 5."], "it is one link to readers of events, too"
 
 
+def test_each_of_several_workers_gets_a_data_lane_at_a_neighbor_of_several(net: Network) -> None:
+    near, far = net.site("near"), net.site("far")
+    for site in (near, far):
+        site.quick("update", "--workers", "3")
+    net.link(near, far, 5)
+    net.start()
+    net.see_each_other()
+    until(lambda: are_ready(near, 3) and are_ready(far, 3), "all workers serve")
+    until(lambda: link(near)["lanes"] == 3, "each has its data lane")
+
+
 @contextmanager
 def cut_at(net: Network, site: Site, door: FaultyRelay, index: int) -> Iterator[None]:
     """Worker ``index`` of ``site`` cannot dial through ``door``; its connection is reset."""

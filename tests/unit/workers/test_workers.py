@@ -627,12 +627,48 @@ def test_a_link_of_a_worker_waits_for_one_here_and_goes_to_that_with_fewest() ->
         assert workers.take_link(asking)
         data, descriptors, _, _ = socket.recv_fds(taken[1], 1, 1)
         assert data and len(descriptors) == 1
-        assert second.links == 2
+        assert (second.links, second.astray) == (1, 1)
         with socket.socket(fileno=descriptors[0]) as got:  # Inspected bytes can still be read.
             assert WORKER_ALPN.encode() in got.recv(4096)
         for line in (*taken, first.given, second.given):
             assert line is not None
             line.close()
+
+
+@pytest.mark.parametrize("links", [1, 2, 9])
+@pytest.mark.parametrize("pause_s", [0.0, limits.WORKER_ASK_S, limits.RECONNECT_MAX_S])
+def test_a_data_lane_comes_to_the_worker_of_its_link_though_others_have_fewer(
+    links: int, pause_s: float
+) -> None:
+    workers = workers_of(3)
+    its, other = workers.all
+    lines = []
+    for one in (its, other):
+        one.given, there = socket.socketpair()
+        lines += [one.given, there]
+        one.ready, one.awaited_until = True, 0.0
+    its.has_links(links)
+    tries = 0
+    with dialed(LINK_ALPN, WORKER_ALPN) as asking:
+        while its.astray == 0.0:
+            assert workers.take_link(asking)
+            tries += 1
+            assert tries <= 2 * links + 2
+            for _ in range(int(pause_s / limits.WORKER_ASK_S)):
+                its.has_links(links)
+                other.has_links(0)
+    for line in lines:
+        line.close()
+
+
+def test_connections_that_become_links_count_once() -> None:
+    (one,) = workers_of(2).all
+    one.astray = 3.0
+    one.has_links(2)
+    assert one.links == 2 and 0.9 < one.astray < 1.0
+    for _ in range(int(limits.WORKER_ASTRAY_S / limits.WORKER_ASK_S)):
+        one.has_links(2)
+    assert (one.links, one.astray) == (2, 0.0)
 
 
 def test_a_worker_that_does_not_lead_uses_what_the_first_one_wrote(tmp_path: Path) -> None:
