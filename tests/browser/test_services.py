@@ -335,6 +335,20 @@ def test_an_idle_site_without_a_ready_target_says_whether_a_drain_is_why(
         expect(page.get_by_text(said)).to_be_visible()
 
 
+def test_a_site_without_a_target_says_first_that_requests_fail(
+    chromium: Browser, stage: Stage
+) -> None:
+    """They failed for lack of room at other sites, and a slot is free there at this moment."""
+    refused = pictures.now_of("shop", requests_per_s=0.4, failed_per_s=0.4, why="")
+    live = with_shop(stage.router.live, local_targets=TargetCount(0, 0))
+    shop = next(one for one in live.services if one.name == "shop")
+    here, *others = shop.sites
+    sites = (msgspec.structs.replace(here, targets_ready=0), *others)
+    stage.router.live = msgspec.structs.replace(with_shop(live, sites=sites), now=(refused,))
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator(".statement").first).to_have_text("0.4/s of 0.4/s fail.")
+
+
 def test_a_policy_is_named_with_its_mark_and_its_isolation(chromium: Browser, stage: Stage) -> None:
     stage.router.live = with_shop(stage.router.live, spill_at=0.5, isolation="nearest")
     with looking(chromium, stage, AT) as page:

@@ -229,12 +229,12 @@ function leaving(service, now, live) {
     return `Clients cannot connect here: ${service.listener.error}.`;
   }
   if (here?.note) return `${here.note}.`;
+  if (now?.failed_per_s >= LEAST_PER_S) {
+    return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
+  }
   if (!here?.targets_ready) {
     if (service.takes === 0) return "Drained: nothing new of this service is served here.";
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
-  }
-  if (now?.failed_per_s >= LEAST_PER_S) {
-    return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
   }
   const mute = service.targets.filter(answersNothing);
   if (mute.length === 1) return `A target here answers nothing: ${mute[0].error}.`;
