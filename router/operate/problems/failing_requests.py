@@ -20,7 +20,13 @@ from router.model.wording.fullness import (
 from router.model.wording.traffic import REQUEST, noun_of, waiting_count
 from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
 from router.node.site_router import SiteRouter
-from router.operate.problems.spill_reason import draining, ejected, per_s_text, refusing
+from router.operate.problems.spill_reason import (
+    draining,
+    ejected,
+    long_time_text,
+    per_s_text,
+    refusing,
+)
 from router.workers.recent_port_figures import RecentPortFigures
 
 FULL: Final = "all-full"
@@ -338,7 +344,7 @@ def waiting(
 def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
     others = {code: count for code, count in one.causes.items() if code != FULL}
     lost = sum(others.values())
-    share, long = _share(one, one.lately.failures - lost), _long_time(one.lately)
+    share, long = _share(one, one.lately.failures - lost), long_time_text(one.lately)
     verb = "failed" if long else "fail"
     fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
@@ -383,7 +389,7 @@ def _named(away: Sequence[str]) -> str:
 
 
 def _fails(one: PortFailures, named: str, left_out: LeftOut) -> Problem:
-    long = _long_time(one.lately)
+    long = long_time_text(one.lately)
     fail = f"failed {long}" if long else "fail"
     message = f"Service {named}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
     see = f"See which {one.noun}s failed last, and how: sitectl why {one.key} --failed"
@@ -410,14 +416,6 @@ def _share(one: PortFailures, failed: int) -> str:
     lately = one.lately
     shown, all_of_them = lately.per_s(failed), lately.per_s(lately.seen)
     return f"{per_s_text(shown)} of {per_s_text(all_of_them)} {one.noun}s"
-
-
-def _long_time(lately: IntervalCounts) -> str:
-    """``in the last 40 s``: after a stall, a router handles the backlog at its end, so all may be
-    well now. Empty: the figures cover the last seconds, as usual."""
-    if lately.lasted_s <= 2 * limits.HISTORY_STEP_S:
-        return ""
-    return f"in the last {lately.lasted_s:.0f} s"
 
 
 def _with_queue(key: ServiceKey) -> str:

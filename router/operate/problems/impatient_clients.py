@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey
-from router.operate.problems.spill_reason import per_s_text
+from router.operate.problems.spill_reason import long_time_text, per_s_text
 from router.workers.recent_port_figures import RecentPortFigures
+
+STALLED = ". Or they waited for this router: sitectl events --code router-stood-still"
 
 
 def notes_of(
@@ -22,11 +24,12 @@ def notes_of(
         gave_up, requests = (
             per_s_text(lately.per_s(count)) for count in (lately.gave_up, lately.requests)
         )
+        long = long_time_text(lately)
         yield Note(
             severity="warning",
             code="SW0352",
             message=f"Service {named(key)}: clients gave up {gave_up} of {requests} requests "
-            "before they were answered.",
+            f"{f'{long} ' if long else ''}before they were answered.",
             hint="Compare their time-outs with the times of the targets: "
-            f"sitectl service status {key.name} -v",
+            f"sitectl service status {key.name} -v{STALLED if long else ''}",
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import ServiceKey
-from router.operate.problems.spill_reason import per_s_text
+from router.operate.problems.spill_reason import long_time_text, per_s_text
 from router.workers.recent_port_figures import RecentPortFigures
 
 
@@ -20,10 +20,12 @@ def notes_of(
         if lately is None or lately.shed <= limits.FAILING_SHARE * lately.requests:
             continue
         shed, requests = (per_s_text(lately.per_s(n)) for n in (lately.shed, lately.requests))
+        long = long_time_text(lately)
+        are_shed = f"were shed {long}" if long else "are shed"
         yield Note(
             severity="info",
             code="SW0357",
-            message=f"Service {named(key)}: {shed} of {requests} requests are shed: sheddable "
-            "requests make way for others, as configured.",
+            message=f"Service {named(key)}: {shed} of {requests} requests {are_shed}: sheddable "
+            f"requests {'made' if long else 'make'} way for others, as configured.",
             hint=f"See what the next one meets: sitectl why {key} --sheddable",
         )

@@ -8,6 +8,7 @@ from typing import Final
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
 from router.history.readings import IntervalCounts
+from router.model import limits
 from router.model.ids import SiteId
 from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.model.wording.plural import counted
@@ -265,3 +266,11 @@ def per_s_text(per_s: float) -> str:
     if 0 < per_s < 0.1:
         return "<0.1/s"
     return f"{per_s:.1f}/s" if per_s < 10 else f"{per_s:,.0f}/s"
+
+
+def long_time_text(lately: IntervalCounts) -> str:
+    """``in the last 40 s``: after a stall, a router handles the backlog at its end, so all may be
+    well now. Empty: the figures cover the last seconds, as usual."""
+    if lately.lasted_s <= 2 * limits.HISTORY_STEP_S:
+        return ""
+    return f"in the last {lately.lasted_s:.0f} s"

@@ -10,8 +10,8 @@ from router.workers.recent_port_figures import RecentPortFigures
 SHOP = ServiceKey("shop", 8080)
 
 
-def lately(shed: int) -> RecentPortFigures:
-    """Of 200 requests in ten seconds."""
+def lately(shed: int, lasted_s: float = 10.0) -> RecentPortFigures:
+    """Of 200 requests."""
     change = IntervalCounts(
         served={SiteId("a"): 200 - shed},
         nowhere=shed,
@@ -20,7 +20,7 @@ def lately(shed: int) -> RecentPortFigures:
         failed_for={"shed": shed},
         p50_s=None,
         p99_s=None,
-        lasted_s=10.0,
+        lasted_s=lasted_s,
     )
     return RecentPortFigures(key=SHOP, change=change)
 
@@ -35,3 +35,11 @@ def test_requests_that_are_shed_are_an_info_above_one_in_twenty() -> None:
         "others, as configured.",
     )
     assert not list(notes_of([(SHOP, msgspec.structs.replace(lately(60), change=None))]))
+
+
+def test_after_a_stall_the_info_names_its_time() -> None:
+    (note,) = notes_of([(SHOP, lately(60, lasted_s=40.0))])
+    assert note.message == (
+        "Service shop:8080: 1.5/s of 5.0/s requests were shed in the last 40 s: sheddable requests "
+        "made way for others, as configured."
+    )
