@@ -973,7 +973,7 @@ BURST_OBJECT_VALUES_MAX = 2_048  # In one manifest; etcd takes 1.5 MiB, users wr
 TRUST_SETTLED_S = 60.0  # Between checks of addresses and certificate expiry when all is done.
 TRUST_CALLS_MAX = 8  # Secrets that one router writes at a time; a server takes hundreds.
 TRUST_OPEN_S = 5.0  # Until a failed or waiting step is tried again.
-TRUST_READY_S = 5.0  # At the start, for services' TLS credentials; the others are there.
+TRUST_READY_S = 5.0  # Of the start, and of a change, for newly named TLS credentials of services.
 OWNERS_EVERY_S = 5.0  # Between writes of the owners of names, which are all one object.
 # Documents that count in place of wrong objects: some 700 services with their connectors, and half
 # of what a Secret may hold.

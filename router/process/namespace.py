@@ -228,13 +228,15 @@ class NamespaceStore:
             self._store.may_name_pods(may_write)
 
     async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
-        """As the store does; then Services whose ports are now listened on may be written."""
+        """As the store does, once newly named credentials are here; then Services whose ports are
+        now listened on may be written.
+        """
 
         def applied(wanted: Wanted, errors: list[ConfigError]) -> None:
             changed(wanted, errors)
             self._services.poke()
 
-        await self._store.watch(applied)
+        await self._store.watch(applied, self._trust.ready)
 
     def documents(self) -> Sequence[Document]:
         """The documents that count, without the pods that they select."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from certs.ca.authority import issue_service_leaf
+from certs.ca.authority import Leaf, issue_service_leaf
 from certs.certificates import fingerprint
 from certs.joining.claims import decode
 from router.kubernetes.codecs.secrets import (
@@ -216,19 +216,41 @@ def test_a_service_shows_the_certificate_of_a_secret_and_follows_its_rotation(
     )
     soon(lambda: "SW0444" in {event["code"] for event in east.get("events")}, "it is missed", east)
     for _ in range(2):
-        leaf, _ = issue_service_leaf("shop", ["shop"], time.time())
-        data = {"tls.crt": leaf.chain_pem.encode(), "tls.key": leaf.key_pem.encode()}
-        made = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "kubernetes.io/tls",
-            "metadata": {"name": "shop-tls"},
-            "data": encoded(data),
-        }
-        kubectl(cluster, "east", "apply", "-f", "-", given=json.dumps(made))
+        leaf = _given_pair(cluster)
         soon(partial(_shows, east, leaf.chain_pem), "it is shown", east)
     again = start("east").serves()
     assert _shows(again, leaf.chain_pem)  # From the first moment.
+
+
+def test_a_new_service_with_a_secret_that_was_there_before_never_lacks_it(
+    cluster: Cluster, start: Start
+) -> None:
+    east = start("east").serves()
+    leaf = _given_pair(cluster)
+    labels = {"spillway.dev/documents": "true"}
+    cluster.create(
+        "ConfigMap", "own", "east", metadata={"labels": labels}, data={"shop.yaml": SHOP}
+    )
+    soon(lambda: east.get("services"), "it is known", east)
+    soon(partial(_shows, east, leaf.chain_pem), "it is shown", east)
+    told = {event["code"] for event in east.get("events")}
+    assert "document-added" in told
+    assert not told & {"listener-failed", "SW0444"}
+
+
+def _given_pair(cluster: Cluster) -> Leaf:
+    """A new certificate in Secret shop-tls of the namespace east."""
+    leaf, _ = issue_service_leaf("shop", ["shop"], time.time())
+    data = {"tls.crt": leaf.chain_pem.encode(), "tls.key": leaf.key_pem.encode()}
+    made = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": "shop-tls"},
+        "data": encoded(data),
+    }
+    kubectl(cluster, "east", "apply", "-f", "-", given=json.dumps(made))
+    return leaf
 
 
 def _shows(router: Router, chain_pem: str) -> bool:

@@ -8,7 +8,7 @@ it: pods that come and go touch neither documents nor Services.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from math import inf
 from random import Random
 from typing import Final
@@ -62,6 +62,10 @@ class Look(msgspec.Struct, frozen=True):
     reading: SourcesReading | None
     cluster_set: ClusterSetPlan = NOTHING
     v2: V2View = V2View()
+
+
+async def _at_once() -> None:
+    """No follower needs time."""
 
 
 class KubernetesStore:
@@ -173,8 +177,15 @@ class KubernetesStore:
                 log.warning("%s", told_now)
                 told = told_now
 
-    async def watch(self, changed: Callable[[Wanted, list[ConfigError]], None]) -> None:
-        """Call ``changed`` with each new state or set of errors, until cancelled."""
+    async def watch(
+        self,
+        changed: Callable[[Wanted, list[ConfigError]], None],
+        prepared: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
+        """Call ``changed`` with each new state or set of errors, until cancelled.
+
+        ``prepared``: waits until followers have what a state that they saw needs.
+        """
         while True:
             await self._wait()
             try:
@@ -184,6 +195,7 @@ class KubernetesStore:
                 self._planning.forget()  # The next look starts with all objects.
                 continue
             if reading is not None:
+                await prepared()
                 changed(reading.wanted, list(reading.errors))
 
     def load(self) -> SourcesReading:

@@ -98,6 +98,7 @@ class TlsSecrets:
         self._changed = changed
         self._named: Mapping[str, Named] = {}
         self._watched: dict[str, tuple[Informer, asyncio.Task[None]]] = {}
+        self._awaited: set[str] = set()
         self._errors: dict[str, ConfigError] = {}
 
     @property
@@ -107,8 +108,12 @@ class TlsSecrets:
 
     @property
     def is_settled(self) -> bool:
-        """Whether each named Secret was looked up once."""
-        return all(informer.settled for informer, _ in self._watched.values())
+        """Whether each named Secret was looked up once, or is awaited no longer."""
+        return not self._awaited
+
+    def await_no_longer(self) -> None:
+        """The API server is slow: count the Secrets that it has not shown yet as looked up."""
+        self._awaited.clear()
 
     def look(self, named: Mapping[str, Named], secrets: Mapping[str, Object]) -> None:
         """Follow the credentials.
@@ -124,6 +129,7 @@ class TlsSecrets:
         watched = apart[: limits.TLS_WATCHES_MAX]
         for name in self._watched.keys() - watched:
             self._watched.pop(name)[1].cancel()
+            self._awaited.discard(name)
         for name in watched:
             if name in self._watched:
                 self._seen(name)
@@ -145,6 +151,7 @@ class TlsSecrets:
     def _watch(self, name: str) -> None:
         selection = Selection(kind=SECRET, fields=f"metadata.name={name}", keep=whole)
         informer = Informer(self._api, selection, lambda _: self._heard(name), self._rng)
+        self._awaited.add(name)
         self._watched[name] = (
             informer,
             self._tasks.create_task(run_supervised(informer, f"the watch of {SECRET}/{name}")),
@@ -152,6 +159,8 @@ class TlsSecrets:
 
     def _heard(self, name: str) -> None:
         if name in self._watched:
+            if self._watched[name][0].settled:
+                self._awaited.discard(name)
             self._seen(name)
             self._changed()
 

@@ -304,7 +304,8 @@ class SecretTrust(ErrorSource):
         self.poke()
 
     async def ready(self) -> None:
-        """Wait until the named TLS credentials that exist are here, so that no listener is late.
+        """Wait until the named TLS credentials that exist are here, so that no listener fails for
+        want of one.
 
         Waits only while `run` does, and not for long.
         """
@@ -314,7 +315,9 @@ class SecretTrust(ErrorSource):
                     self._tls_news.clear()
                     await self._tls_news.wait()
         except TimeoutError:
-            log.warning("begins without all TLS credentials: the API server is slow")
+            log.warning("goes on without all TLS credentials: the API server is slow")
+            if self._tls is not None:
+                self._tls.await_no_longer()
 
     async def last(self) -> None:
         """Before the end: save, within a short time, what would be lost with the directory."""

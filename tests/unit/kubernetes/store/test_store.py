@@ -72,8 +72,10 @@ class Told:
         self.cluster = cluster
         self.store = KubernetesStore(cluster, "web", pod="router-1", rng=Random(1))
         self.looks: list[Look] = []
-        self.store.followers.append(self.looks.append)
+        self.store.followers.append(self._looked)
         self.times = 0
+        self.is_prepared = asyncio.Event()
+        self.is_prepared.set()
         self._news = asyncio.Event()
         self.wanted: Wanted
         self.errors: list[ConfigError]
@@ -82,6 +84,13 @@ class Told:
         self.wanted, self.errors = wanted, errors
         self.times += 1
         self._news.set()
+
+    def _looked(self, look: Look) -> None:
+        self.looks.append(look)
+        self._news.set()
+
+    async def prepared(self) -> None:
+        await self.is_prepared.wait()
 
     @property
     def targets(self) -> list[str]:
@@ -110,7 +119,7 @@ async def store_of(cluster: ScriptedCluster) -> AsyncIterator[Told]:
         await told.store.ready()
         reading = told.store.load()
         told.changed(reading.wanted, list(reading.errors))
-        watching = tasks.create_task(told.store.watch(told.changed))
+        watching = tasks.create_task(told.store.watch(told.changed, told.prepared))
         yield told
         watching.cancel()
         running.cancel()
@@ -126,6 +135,21 @@ def test_objects_become_services_with_the_addresses_of_ready_pods() -> None:
             assert told.wanted.inner_ports is not None
             assert told.wanted.inner_ports[ServiceKey("shop", 80)] >= limits.INNER_PORT_MIN
             assert [c.name for c in told.looks[-1].plan.changes] == ["shop"]
+
+    run(story())
+
+
+def test_a_state_is_reported_once_followers_that_saw_it_are_prepared() -> None:
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            looks = len(told.looks)
+            told.is_prepared.clear()
+            cluster.put(pod("b", "10.0.0.2"))
+            await told.until(lambda: len(told.looks) > looks)
+            assert told.targets == ["10.0.0.1"]
+            told.is_prepared.set()
+            await told.until(lambda: told.targets == ["10.0.0.1", "10.0.0.2"])
 
     run(story())
 

@@ -14,7 +14,7 @@ from certs.tls.service_tls import TlsStore
 from router.documents import Wanted
 from router.kubernetes.client.api import Api
 from router.kubernetes.client.api_calls import Page
-from router.kubernetes.client.errors import ApiError
+from router.kubernetes.client.errors import NO_ANSWER, ApiError
 from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.names import TYPE_LABEL
 from router.kubernetes.trust.tls import Named, TlsSecrets, named
@@ -110,6 +110,9 @@ class Scene:
         for _ in range(20):
             await asyncio.sleep(0)
 
+    def is_settled(self) -> bool:
+        return self.tls.is_settled
+
     def codes(self) -> list[tuple[str, str]]:
         return [(error.source, error.code) for error in self.tls.errors]
 
@@ -136,6 +139,35 @@ def test_a_named_secret_is_copied_and_its_rotation_followed(tmp_path: Path) -> N
         assert scene.store.read("shop").key == second["tls.key"]
         assert set(scene.api.selected) == {"metadata.name=shop"}
         assert scene.codes() == []
+
+    run(tmp_path, story)
+
+
+def test_a_newly_named_secret_is_awaited_until_it_is_looked_up_or_too_late(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        scene.tls.look({}, {})
+        assert scene.is_settled()
+        scene.api.put("shop", pair())
+        scene.tls.look(SHOP, {})
+        assert not scene.is_settled()
+        await scene.settle()
+        assert scene.is_settled()
+        scene.tls.look(SHOP, {})
+        assert scene.is_settled()
+        scene.tls.look(SHOP | {"gone": Named("Service gone")}, {})
+        assert not scene.is_settled()
+        await scene.settle()
+        assert scene.is_settled(), "it is known that there is none"
+        scene.api.fault = ApiError(NO_ANSWER, "Timeout", "no answer")
+        scene.tls.look({"late": Named("Service late")}, {})
+        await scene.settle()
+        assert not scene.is_settled()
+        scene.tls.await_no_longer()
+        assert scene.is_settled()
+        scene.tls.look({"later": Named("Service later")}, {})
+        assert not scene.is_settled()
+        scene.tls.look({}, {})
+        assert scene.is_settled(), "no document names it any more"
 
     run(tmp_path, story)
 
