@@ -26,7 +26,7 @@ from tests.kubernetes.routers import (
     soon,
 )
 from tests.kubernetes.test_reach import READY, Serve, asked, serve
-from tests.scenario.waiting import stays
+from tests.scenario.waiting import stays, until
 
 __all__ = ["serve"]
 
@@ -219,6 +219,39 @@ def test_an_export_is_ready_soon_where_the_rights_came_after_the_router(
     soon(lambda: "SW0493" in west.codes(), "it says what is missing", west)
     bind(cluster, "west")
     soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
+
+
+@pytest.mark.programs("kubectl")
+def test_who_changed_an_exported_service_or_its_export_is_named(
+    cluster: Cluster, start: Start, serve: Serve
+) -> None:
+    multicluster.install(cluster)
+    bind(cluster, "west")
+    west = site(start, "west")
+    shop(cluster, "west", serve("west"))
+    export(cluster, "west")
+
+    def said(field: str) -> str:
+        events = west.get("events")
+        changed = [one for one in events if one["code"] in ("document-changed", "capacity-changed")]
+        return next((one["by"] for one in changed if field in one["message"]), "")
+
+    soon(lambda: conditions(cluster, "west") == READY_EXPORT, "it is exported", west)
+    _in_another_second()
+    moved = '[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]'
+    kubectl(cluster, "west", "patch", "service", "shop", "--type", "json", "-p", moved)
+    soon(lambda: said("ports 80 -> 81"), "its port is another one", west)
+    assert said("ports 80 -> 81") == "kubectl-patch, field manager of Service/shop"
+    _in_another_second()
+    kubectl(cluster, "west", "annotate", "serviceexport", "shop", "spillway.dev/capacity=3")
+    soon(lambda: said("capacity unset -> 3"), "its capacity is another one", west)
+    assert said("capacity unset -> 3") == "kubectl-annotate, field manager of ServiceExport/shop"
+
+
+def _in_another_second() -> None:
+    """Field managers are recorded with whole seconds."""
+    before = stamp_now()
+    until(lambda: stamp_now() != before, "the next second has begun")
 
 
 @pytest.mark.programs("kubectl")

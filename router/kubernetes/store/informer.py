@@ -28,7 +28,7 @@ from router.kubernetes.client.errors import (
 from router.kubernetes.client.watches import WatchEvent
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.objects import Object, metadata, name_of
-from router.kubernetes.store.selections import Selection, last_writer
+from router.kubernetes.store.selections import LastWrite, Selection, last_write
 from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.ticks import doubled_s
@@ -55,8 +55,8 @@ class Informer:
         self._changed = changed
         self._rng = rng
         self._objects: dict[str, Object] = {}
-        self.writers: dict[str, str] = {}
-        """By object: the field manager that wrote last. Not for pods and slices."""
+        self.writes: dict[str, LastWrite] = {}
+        """By object: the last write. Not for pods and slices."""
         self._version = ""  # Watch from here; empty: list first.
         self.listed = False
         """Whether a list arrived, so that `objects` is the state at some time."""
@@ -241,14 +241,14 @@ class Informer:
                 for found in page.items:
                     kept = self._selection.keep(found)
                     name = self._key(kept)
-                    self._note_writer(name, found)
+                    self._note_write(name, found)
                     before = self._objects.get(name)
                     objects[name] = before if before == kept else kept
                 version = page.version
                 await asyncio.sleep(0)  # Serve traffic between the pages of a long list.
         self.retained -= objects.keys()
         objects |= {name: self._objects[name] for name in self.retained}
-        self.writers = {name: who for name, who in self.writers.items() if name in objects}
+        self.writes = {name: write for name, write in self.writes.items() if name in objects}
         is_news = not self.listed or objects != self._objects
         self._objects, self._version, self.listed = objects, version, True
         if is_news:
@@ -259,20 +259,20 @@ class Informer:
         self._version = event.version or self._version
         name = self._key(event.object)
         if event.kind == "DELETED":
-            self.writers.pop(name, None)
+            self.writes.pop(name, None)
             if self._objects.pop(name, None) is not None:
                 self._changed(self.kind)
         elif event.kind in ("ADDED", "MODIFIED"):
             self.retained -= {name}
             kept = self._selection.keep(event.object)
-            self._note_writer(name, event.object)
+            self._note_write(name, event.object)
             if self._objects.get(name) != kept:
                 self._objects[name] = kept
                 self._changed(self.kind)
 
-    def _note_writer(self, name: str, found: Object) -> None:
+    def _note_write(self, name: str, found: Object) -> None:
         if self.kind not in _WITHOUT_WRITERS:
-            self.writers[name] = last_writer(found)
+            self.writes[name] = last_write(found)
 
     def _key(self, found: Object) -> str:
         if self._selection.namespace != ALL_NAMESPACES:

@@ -5,7 +5,7 @@ such a change makes no new state.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -199,8 +199,17 @@ def _headed(found: Kept) -> Kept:
     return _only(found, ("apiVersion", "kind")) | {"metadata": kept}
 
 
-def last_writer(found: Mapping[str, Any]) -> str:
-    """The field manager that wrote last (``kubectl-edit``, ``argocd-controller``, ``sitectl``).
+class LastWrite(NamedTuple):
+    """When an object was last written, in RFC 3339 as the server says, and by which field manager
+    (``kubectl-edit``, ``argocd-controller``, ``sitectl``); empty: unknown.
+    """
+
+    at: str = ""
+    manager: str = ""
+
+
+def last_write(found: Mapping[str, Any]) -> LastWrite:
+    """The last write of an object.
 
     A controller that writes a status says nothing new about what the object asks for.
     """
@@ -208,7 +217,7 @@ def last_writer(found: Mapping[str, Any]) -> str:
     asking = (one for one in entries if one.get("subresource") != "status")
     told = [one for one in asking if isinstance(one.get("manager"), str)]
     newest = max(told, key=lambda one: str(one.get("time") or ""), default={})
-    return str(newest.get("manager", ""))
+    return LastWrite(str(newest.get("time") or ""), str(newest.get("manager", "")))
 
 
 def _read(metadata: Kept) -> Kept:

@@ -33,7 +33,7 @@ from router.kubernetes.store.other_namespaces import CHANGED, OtherNamespaces
 from router.kubernetes.store.own_site import OwnSite
 from router.kubernetes.store.planning import POD_KINDS, Planning
 from router.kubernetes.store.router_shares import RouterShares
-from router.kubernetes.store.selections import SELECTIONS
+from router.kubernetes.store.selections import SELECTIONS, LastWrite
 from router.kubernetes.store.skupper2_objects import V2Objects, V2View
 from router.kubernetes.store.supervise import run_supervised, woken
 from router.kubernetes.targets.targets import Expander
@@ -227,13 +227,19 @@ class KubernetesStore:
         return self._followed_until.get(kind, -inf)
 
     def author(self, source: str) -> str:
-        """The field manager that wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown."""
+        """The field manager that wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown.
+
+        A ServiceExport and the Service of its name make its documents together.
+        """
         kind, _, name = source.partition("[")[0].partition("/")
-        found = (
-            one.writers[name] for one in self._mirrors() if one.kind == kind and name in one.writers
-        )
-        manager = next(found, "")
-        return f"{manager}, field manager of {kind}/{name}" if manager else ""
+        kinds = (kind, "Service") if kind == "ServiceExport" else (kind,)
+        writes = [
+            (one.writes[name], one.kind)
+            for one in self._mirrors()
+            if one.kind in kinds and name in one.writes
+        ]
+        last, kind = max(writes, default=(LastWrite(), kind))
+        return f"{last.manager}, field manager of {kind}/{name}" if last.manager else ""
 
     def poke(self) -> None:
         """Look now, even without a change."""

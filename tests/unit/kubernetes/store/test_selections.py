@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.kubernetes.store.selections import last_writer
+from router.kubernetes.store.selections import LastWrite, last_write
 
 
 def _entry(manager: str, time: str, **further: str) -> dict[str, Any]:
@@ -16,10 +16,12 @@ def test_a_controller_that_writes_a_status_is_not_the_author_of_what_the_object_
         _entry("kcm", "2026-11-30T15:22:36Z", subresource="status"),
         _entry("kubectl-annotate", "2026-11-30T15:22:35Z"),
     ]
-    assert last_writer({"metadata": {"managedFields": entries}}) == "kubectl-annotate"
-    assert last_writer({"metadata": {"managedFields": entries[2:3]}}) == ""
+    annotated = LastWrite("2026-11-30T15:22:35Z", "kubectl-annotate")
+    assert last_write({"metadata": {"managedFields": entries}}) == annotated
+    assert last_write({"metadata": {"managedFields": entries[2:3]}}) == LastWrite()
 
 
 def test_without_a_record_of_field_managers_the_author_is_unknown() -> None:
-    assert last_writer({"metadata": {"name": "shop"}}) == ""
-    assert last_writer({"metadata": {"managedFields": [{"time": "2026-11-30T15:11:31Z"}]}}) == ""
+    assert last_write({"metadata": {"name": "shop"}}) == LastWrite()
+    unsigned = [{"time": "2026-11-30T15:11:31Z"}]
+    assert last_write({"metadata": {"managedFields": unsigned}}) == LastWrite()
