@@ -318,6 +318,8 @@ class ClientExchange(ClientAttempts):
         if origin is not None:
             record.origin = None
             failed = failure is not None or code_class == "5xx"
+            if failed and site is not None and record.outcome == "client-gone":
+                failed = self.request.protocol != "tcp"  # Its client may have had all it wanted.
             origin.count(service.key, site or SERVED_NOWHERE, failed, bucket_of(record.total_s))
         if self._watch is not None:
             watch, self._watch = self._watch, None

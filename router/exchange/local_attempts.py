@@ -196,8 +196,12 @@ class LocalAttempts(ABC):
         leg, self._leg = self._leg, None
         counting = service.observing.callers
         if counting is not None:
-            is_bad = leg is not None and leg.status >= FIRST_SERVER_ERROR
-            self._count_target(counting.targets, slot, failed=is_bad or not is_complete)
+            if is_complete:
+                failed = leg is not None and leg.status >= FIRST_SERVER_ERROR
+            else:  # Where a tcp client ends its connection, it may have had all it wanted.
+                is_cut = self._given_up is not None and self.request.protocol == "tcp"
+                failed = leg is None or not is_cut
+            self._count_target(counting.targets, slot, failed=failed)
         self._slot = None
         if leg is not None:
             if self._timing is not None:

@@ -14,6 +14,7 @@ _HAPPENED: Final[dict[RequestSelection, str]] = {
 }
 _LOST: Final = ("dearer", "not-chosen")
 """Verdicts of sites that could have taken the request: the policy preferred another one."""
+_GAVE_UP: Final = "client gave up"
 
 
 def past_text(
@@ -49,7 +50,7 @@ def past_text(
             for item in items
         ],
     )
-    gone = sum(item.get("outcome") == "client-gone" for item in items)
+    gone = sum(_outcome(item) == _GAVE_UP for item in items)
     if gone and len(items) > 1:
         table += f"\nOf these {len(items)}, the client gave up {output.count(gone, 'time')}."
     if routers:
@@ -72,7 +73,8 @@ def _outcome(item: dict[str, Any]) -> str:
     if (outcome, answer) == ("ok", "5xx"):  # A whole answer, and a failure to its client.
         return "answered 5xx"
     if outcome == "client-gone":
-        return "client gave up"
+        is_cut = item.get("protocol") == "tcp" and item.get("site")
+        return "client left" if is_cut else _GAVE_UP  # It may have had all it wanted.
     return f"{outcome} {answer}" if answer and answer != outcome else outcome
 
 

@@ -110,6 +110,17 @@ def test_a_list_that_is_a_sample_says_so(chromium: Browser, stage: Stage) -> Non
         expect(page.get_by_text("The router records a sample")).to_have_count(0)
 
 
+def test_a_tcp_client_that_leaves_a_site_that_has_it_is_not_said_to_give_up(
+    chromium: Browser, stage: Stage
+) -> None:
+    left = scenes.flow(62, protocol="tcp", outcome="client-gone", answer=None)
+    stage.router.flows = (left, msgspec.structs.replace(left, id=61, site=None))
+    with looking(chromium, stage, "#/flows") as page:
+        outcomes = page.locator("td.outcome")
+        expect(outcomes).to_have_text(["client left", "client gave up"])
+        expect(outcomes.first.locator(".badge")).to_have_class(re.compile(r"\binfo\b"))
+
+
 def test_a_flow_that_no_site_served_went_nowhere(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/flows?flow=51") as page:
         expect(page.get_by_role("dialog")).to_contain_text("Why no site served flow 51")

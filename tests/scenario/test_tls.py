@@ -258,12 +258,22 @@ def test_a_target_that_is_cut_off_is_never_a_clean_end_for_the_client(
 def test_a_client_that_is_cut_off_is_never_a_clean_end_for_the_target(
     crossing: Crossing, at: str, how: str
 ) -> None:
-    with connect(crossing.site(at).address, DB_PORT) as wire:
+    site = crossing.site(at)
+
+    def counted(figure: str) -> int:
+        edges = site.json("graph")["edges"]
+        return sum(one[figure] for one in edges if one["service"] == "db")
+
+    requests, failed = counted("requests_total"), counted("failed_total")
+    with connect(site.address, DB_PORT) as wire:
         wire.send(b"note\n")
         wire.read_exactly(len(b"noting"))
         wire.cut() if how == "cut" else wire.reset()
         (got,) = until(lambda: list(DB_GOT), "the target's end")
     assert got.how == "reset"
+    until(lambda: counted("requests_total") > requests, "the connection is counted")
+    assert counted("failed_total") == failed, "the client may have had all it wanted"
+    assert "client left" in site.ctl("why", "db", "--last", "1").out
 
 
 @SITES

@@ -132,7 +132,8 @@ class WhyView(msgspec.Struct, frozen=True, kw_only=True):
 class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     """`why --last`: one request, its decision and its outcome.
 
-    ``site``: the serving one, or, with ``outcome`` ``under-way``, its present one; None: none.
+    ``protocol`` of the service; empty: it is gone. ``site``: the serving one, or, with ``outcome``
+    ``under-way``, its present one; None: none.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the status class of a
     whole answer, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the second-last
     attempt failed. ``held_by``: the burst hook for whose site it waited longer than for a slot.
@@ -170,3 +171,4 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[WhyCandidate, ...]
     further: int
     routing_key: str = ""  # As in `ServiceView`.
+    protocol: str = ""

@@ -65,6 +65,7 @@ def decision_of(
     is_over = record.outcome != ""
     site = record.site if is_over or record.begun_at < inf else None  # It waits for a site.
     is_own = seen is None and not router.is_one_of_several
+    service = router.services.get(key)
     return PastDecision(
         service=key.name,
         port=key.port,
@@ -89,6 +90,7 @@ def decision_of(
         candidates=_candidates(router, key, seen) if seen is not None else (),
         further=seen.further if seen is not None else 0,
         routing_key=router.readings.routing_key_of(key.name),
+        protocol=service.declaration.spec.protocol if service is not None else "",
     )
 
 

@@ -11,6 +11,8 @@ from router.service.histograms import bucket_of
 from router.service.ports import TargetConfig
 from tests.unit.exchange.fakes import Party, site_of
 from tests.unit.exchange.test_forwarder_http import GET, KEY, Shop
+from tests.unit.exchange.test_forwarder_tcp import KEY as DB
+from tests.unit.exchange.test_forwarder_tcp import Two, serving
 
 HERE, THERE = site_of("a"), site_of("b")
 
@@ -18,7 +20,8 @@ HERE, THERE = site_of("a"), site_of("b")
 class Named:
     """Counts of one router: a `CallerNaming`, its `CallerCounts` and its `TargetCounts`."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: ServiceKey = KEY) -> None:
+        self.key = key
         self.arrivals: list[str] = []
         self.by_caller: list[tuple[ServiceKey, SiteId, bool, int]] = []
         self.by_target: list[tuple[str, str, SiteId, bool, float]] = []
@@ -45,7 +48,7 @@ class TargetSide:
         failed: bool,
         seconds: float,
     ) -> None:
-        assert key == KEY
+        assert key == self._named.key
         self._named.by_target.append((target, name, client_site, failed, round(seconds, 6)))
 
 
@@ -97,3 +100,45 @@ def test_a_request_that_no_site_served_is_a_failure_of_its_caller() -> None:
     shop.network.advance(60.0)
     assert shop.status(client) in (502, 503)
     assert [(site, failed) for _, site, failed, _ in named.by_caller] == [(SERVED_NOWHERE, True)]
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "elsewhere"])
+@pytest.mark.parametrize(
+    ("end", "failed"),
+    [
+        (lambda client, target: target.finish(), False),
+        (lambda client, target: client.abort(), False),
+        (lambda client, target: target.abort(), True),
+    ],
+    ids=["whole", "reset by the client", "reset by the target"],
+)
+def test_a_tcp_connection_fails_by_its_target_and_not_by_a_client_that_leaves(
+    here: bool, end: Callable[[Party, Party], None], failed: bool
+) -> None:
+    world = Two(here=int(here), there=1)
+    named = {"a": Named(DB), "b": Named(DB)}
+    world.a.forwarder.observing.callers = named["a"]
+    world.b.forwarder.observing.callers = named["b"]
+    client = world.client()
+    (target,) = serving(world.target_a if here else world.target_b)
+    target.send(b"answer")
+    world.network.run()
+    assert client.got == b"answer"
+    end(client, target)
+    world.network.run()
+    client.finish()
+    world.network.run()
+    site, counted = (HERE, named["a"]) if here else (THERE, named["b"])
+    assert [one[1:3] for one in named["a"].by_caller] == [(site, failed)]
+    assert [one[3] for one in counted.by_target] == [failed]
+
+
+def test_a_tcp_client_that_leaves_before_a_target_has_it_gave_up() -> None:
+    world, named = Two(here=1, there=0), Named(DB)
+    world.a.forwarder.observing.callers = named
+    world.network.silent.add(Address("10.0.0.1", 5432))
+    client = world.client()
+    client.abort()
+    world.network.run()
+    assert [one[1:3] for one in named.by_caller] == [(SERVED_NOWHERE, True)]
+    assert [one[3] for one in named.by_target] == [True]

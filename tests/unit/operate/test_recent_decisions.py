@@ -13,6 +13,7 @@ FAR = SiteId("f" * 32)
 ROUTER: Any = SimpleNamespace(
     site_name=lambda site: "far",
     is_one_of_several=False,
+    services={},
     readings=SimpleNamespace(config_of=lambda key: None, routing_key_of=lambda name: ""),
 )
 

@@ -74,6 +74,13 @@ def test_requests_that_clients_gave_up_are_counted_in_words() -> None:
     assert "gave up" not in past_text([SPILLED, SPILLED], "shop", "all", whole=False)
 
 
+def test_a_tcp_client_that_leaves_a_site_that_has_it_is_not_said_to_give_up() -> None:
+    left = {**SPILLED, "outcome": "client-gone", "answer": None, "protocol": "tcp"}
+    text = past_text([left, {**left, "site": None}], "db", denied=False, whole=False)
+    assert text.count("client left") == 1
+    assert text.endswith("\nOf these 2, the client gave up 1 time.")
+
+
 def test_a_connection_on_which_nothing_moved_is_told_with_its_time_out() -> None:
     ended = {**SPILLED, "outcome": "cancelled", "answer": None, "departs_for": "half-closed"}
     text = past_text([ended], "shop", "all", whole=False)

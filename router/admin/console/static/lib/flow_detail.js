@@ -12,9 +12,18 @@ import { Candidates, RunnerUp } from "./why.js";
 export const CLIENT_GONE = "client-gone";
 export const GAVE_UP = "client gave up";
 
+/**
+ * Whether a tcp client ended its connection with a reset, or TLS without `close_notify`: it may have
+ * had all it wanted.
+ * @param {any} flow
+ */
+function isCut({ outcome, protocol, site }) {
+  return outcome === CLIENT_GONE && protocol === "tcp" && Boolean(site);
+}
+
 /** @param {any} flow */
 export function toneOf(flow) {
-  if (flow.outcome === "under-way") return "info";
+  if (flow.outcome === "under-way" || isCut(flow)) return "info";
   if (flow.outcome === CLIENT_GONE) return "warn";
   if (flow.outcome !== "ok") return "bad";
   if (flow.answer === "5xx") return "bad";
@@ -26,10 +35,11 @@ export function toneOf(flow) {
  * its class if the status is not known.
  * @param {any} flow
  */
-export function outcomeText({ outcome, code, status, answer }) {
+export function outcomeText(flow) {
+  const { outcome, code, status, answer } = flow;
   if (outcome === "ok" && answer === "ok") return "ok"; // A tcp connection.
   if (outcome === "ok") return `${answer === "5xx" ? "answered" : "ok"} ${status || answer}`;
-  if (outcome === CLIENT_GONE) return GAVE_UP;
+  if (outcome === CLIENT_GONE) return isCut(flow) ? "client left" : GAVE_UP;
   return code && code !== outcome ? `${outcome} (${code})` : outcome;
 }
 

@@ -165,7 +165,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
       >Outcome
       <select value=${outcome} onChange=${put("outcome")}>
         <option value="">any</option>
-        ${outcomes.map((one) => html`<option value=${one}>${one === CLIENT_GONE ? GAVE_UP : one}</option>`)}
+        ${outcomes.map((one) => html`<option value=${one}>${one === CLIENT_GONE ? `${GAVE_UP}, or left` : one}</option>`)}
       </select>
     </label>
     <label class="grows"
