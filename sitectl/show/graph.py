@@ -14,6 +14,7 @@ _COLOURS: Final = {"here": "#3b6ea8", "elsewhere": "#c0562f", "nowhere": "#b0002
 """Of an edge: served by this site, by another one, by none."""
 _FIGURES: Final = ("REQUESTS", "FAILED", "OPEN", "RATE", "P50", "P99")
 HEADINGS: Final = ("CALLER", "SERVICE", "SERVED BY", *_FIGURES)
+NO_CALLER: Final = "No caller is known yet."
 TARGET_HEADINGS: Final = ("SERVICE", "TARGET", "READY", *_FIGURES, "CLIENTS AT")
 _SITES_SHOWN: Final = 3
 """Of those whose clients a target serves."""
@@ -64,7 +65,7 @@ def table(graph: Mapping[str, Any], routers: int = 0) -> str:
     if edges:
         parts = [_rows(HEADINGS, edges, cells)]
     else:
-        parts = ["No client has called a service here yet."]
+        parts = [NO_CALLER if graph["waiting"] else "No client has called a service here yet."]
     if targets:
         parts += ["", _rows(TARGET_HEADINGS, targets, target_cells)]
     notes = _notes(graph)

@@ -77,7 +77,8 @@ def table(graph: Mapping[str, Any]) -> str:
         lines = [(output.safe(edge["at"]), *shown.cells(edge)) for edge in graph["edges"]]
         parts.append(output.rows(("AT", *shown.HEADINGS), lines))
     else:
-        parts.append("No client has called a service yet.")
+        unsettled = any(one["waiting"] for one in graph["sites"])
+        parts.append(shown.NO_CALLER if unsettled else "No client has called a service yet.")
     if graph["targets"]:
         rows = [(output.safe(one["site"]), *shown.target_cells(one)) for one in graph["targets"]]
         parts += ["", output.rows(("SITE", *shown.TARGET_HEADINGS), rows)]

@@ -441,6 +441,18 @@ def test_before_the_first_request_it_says_so(chromium: Browser, stage: Stage) ->
         keep_picture(page, "service-graph-empty")
 
 
+def test_while_the_first_callers_are_not_settled_it_does_not_deny_their_calls(
+    chromium: Browser, stage: Stage
+) -> None:
+    unsettled = msgspec.structs.replace(pictures.a_graph(), edges=(), waiting=3)
+    stage.router.graph = unsettled
+    with looking(chromium, stage, AT) as page:
+        expect(page.get_by_text("No caller is known yet.")).to_be_visible()
+        page.goto(f"{stage.url}#/services/shop:8080")
+        card = page.get_by_role("region", name="Callers", exact=True)
+        expect(card).to_contain_text("No caller of shop:8080 is known yet.")
+
+
 def test_where_callers_are_not_named_it_says_how_they_would_be(
     chromium: Browser, stage: Stage
 ) -> None:

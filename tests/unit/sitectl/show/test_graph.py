@@ -119,6 +119,14 @@ def test_an_empty_graph_says_why() -> None:
     assert "name-callers is false" in shown.table(graph(enabled=False))
 
 
+def test_a_graph_whose_first_callers_are_not_settled_does_not_deny_their_calls() -> None:
+    text = shown.table(graph(waiting=1))
+    assert text.splitlines() == [
+        "No caller is known yet.",
+        "Not settled yet: the callers of 1 group of recent connections.",
+    ]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text_in_the_table(name: str) -> None:
     text = shown.table(

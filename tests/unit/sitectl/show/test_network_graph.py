@@ -49,6 +49,12 @@ def test_a_site_that_does_not_answer_is_named() -> None:
     assert "here 10.0.0.5:8080" in text
 
 
+def test_without_an_edge_it_denies_no_calls_whose_callers_are_not_settled() -> None:
+    quiet, called = SiteGraph("east", graph()), SiteGraph("west", graph(waiting=1))
+    assert network_graph.table(joined([quiet])) == "No client has called a service yet."
+    assert network_graph.table(joined([quiet, called])) == "No caller is known yet."
+
+
 def test_rows_are_bounded_and_those_with_the_most_requests_stay() -> None:
     many = [edge(f"pod/{number}", requests_total=number) for number in range(6_000)]
     sites = [SiteGraph(name, graph(*many)) for name in ("west", "east")]

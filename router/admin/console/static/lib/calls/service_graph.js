@@ -33,8 +33,10 @@ export function OldFigures({ answer }) {
 /** Says why there is no edge. @param {{graph: any, service?: string}} props */
 export function NoCallers({ graph, service = "" }) {
   return graph.enabled
-    ? html`<${Empty} hint="Callers appear a few seconds after their first request.">
-        No client has called ${service || "a service"} here yet.
+    ? html`<${Empty} hint="Callers appear a few seconds after their first request, in a namespace after up to two minutes.">
+        ${graph.waiting
+          ? `No caller ${service ? `of ${service} ` : ""}is known yet.`
+          : `No client has called ${service || "a service"} here yet.`}
       <//>`
     : html`<${Empty} hint=${html`<code>${sitectl("update --name-callers")}</code>`}>
         Callers are not named here.
