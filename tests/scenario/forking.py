@@ -313,8 +313,9 @@ def _load() -> None:
     for name in _LATE if is_ours else _LATE_BEFORE:
         import_module(name)
     if is_ours:
-        import_module("router.model.built_types").build_types()  # Else each process would.
-        vars(import_module("router.process.startup"))["build_types"] = lambda: None
+        built_types = import_module("router.model.built_types")
+        built_types.build_types()
+        vars(built_types)["_below"] = lambda kind: ()  # Else each process would walk all types.
     _make_a_site()
 
 
