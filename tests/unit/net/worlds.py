@@ -3,6 +3,7 @@
 import random
 import socket
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from router.net.epoll import EpollNetwork
@@ -135,6 +136,11 @@ def make_world(kind: str) -> World:
     return SimulatedWorld(int(kind.rpartition("-")[2]), tls="tls" in kind)
 
 
+@cache
+def _flood(size_bytes: int) -> bytes:
+    return random.Random(2).randbytes(size_bytes)
+
+
 class Pair:
     """A connection seen from both ends."""
 
@@ -159,7 +165,7 @@ class Pair:
     @property
     def flood(self) -> bytes:
         """More than the kernels of both ends hold."""
-        return random.Random(2).randbytes(self.world.flood_bytes)
+        return _flood(self.world.flood_bytes)
 
     def run_until(self, *conditions: Callable[[], object]) -> None:
         self.world.run_while(lambda: not all(condition() for condition in conditions))
