@@ -1,6 +1,5 @@
 """Whether a router of a site runs on this machine, by its lock, with or without its socket."""
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -33,12 +32,16 @@ def process_of(directory: Path) -> int | None:
     """The router of the site in ``directory``, by its command line; None: there is none, or it runs
     in a container. Processes of other users do not count: any user may choose such a line."""
     place = [b"--site-dir", os.fsencode(directory)]
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # It ended since it was listed.
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-            is_router = place in [words[at : at + 2] for at in range(len(words))]
-            if _PROGRAM in words and is_router and is_of_owner(int(entry.name), directory):
-                return int(entry.name)
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:  # Without `Path`: every command for a stopped site looks at all processes.
+            with open(f"/proc/{name}/cmdline", "rb", buffering=0) as file:
+                line = file.read()
+        except OSError:  # It ended since it was listed.
+            continue
+        words = line.split(b"\0") if _PROGRAM in line else []
+        is_router = place in [words[at : at + 2] for at in range(len(words))]
+        if _PROGRAM in words and is_router and is_of_owner(int(name), directory):
+            return int(name)
     return None
 
 
