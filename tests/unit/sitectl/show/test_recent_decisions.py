@@ -76,7 +76,7 @@ def test_requests_that_clients_gave_up_are_counted_in_words() -> None:
 
 def test_a_tcp_client_that_leaves_a_site_that_has_it_is_not_said_to_give_up() -> None:
     left = {**SPILLED, "outcome": "client-gone", "answer": None, "protocol": "tcp"}
-    text = past_text([left, {**left, "site": None}], "db", denied=False, whole=False)
+    text = past_text([left, {**left, "site": None}], "db", "all", whole=False)
     assert text.count("client left") == 1
     assert text.endswith("\nOf these 2, the client gave up 1 time.")
 
