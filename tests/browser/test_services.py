@@ -335,18 +335,31 @@ def test_an_idle_site_without_a_ready_target_says_whether_a_drain_is_why(
         expect(page.get_by_text(said)).to_be_visible()
 
 
-def test_a_site_without_a_target_says_first_that_requests_fail(
-    chromium: Browser, stage: Stage
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("failed_per_s", "0.4/s of 0.4/s fail."),
+        ("gave_up_per_s", "Clients give up 0.4/s of 0.4/s."),
+        (
+            "rejected_per_s",
+            "0.4/s of 0.4/s are refused here with 4xx because they are malformed, too large or "
+            "too slow.",
+        ),
+    ],
+)
+def test_a_site_without_a_target_says_first_that_requests_are_not_served(
+    outcome: str, said: str, chromium: Browser, stage: Stage
 ) -> None:
-    """They failed for lack of room at other sites, and a slot is free there at this moment."""
-    refused = pictures.now_of("shop", requests_per_s=0.4, failed_per_s=0.4, why="")
+    """No target here is needed for them: they failed for lack of room at other sites, where a slot
+    is free at this moment, or through their clients."""
+    refused = pictures.now_of("shop", requests_per_s=0.4, why="", **{outcome: 0.4})
     live = with_shop(stage.router.live, local_targets=TargetCount(0, 0))
     shop = next(one for one in live.services if one.name == "shop")
     here, *others = shop.sites
     sites = (msgspec.structs.replace(here, targets_ready=0), *others)
     stage.router.live = msgspec.structs.replace(with_shop(live, sites=sites), now=(refused,))
     with looking(chromium, stage, AT) as page:
-        expect(page.locator(".statement").first).to_have_text("0.4/s of 0.4/s fail.")
+        expect(page.locator(".statement").first).to_have_text(said)
 
 
 def test_a_policy_is_named_with_its_mark_and_its_isolation(chromium: Browser, stage: Stage) -> None:
@@ -549,6 +562,11 @@ def test_targets_that_failed_lately_do_not_make_requests_fail_that_succeed(
         told = "A target of shop answered 5xx in the last minute."
         expect(page.locator(".answer")).to_contain_text(told)
         expect(page.locator(".sentence")).to_have_text("Every request is served here.")
+        page.goto(f"{stage.url}{AT}")
+        expect(page.locator(".statement").first).to_contain_text(f"comes in. 10.0.0.1:9001 {row}.")
+        spilling = pictures.now_of("shop", why="2 of 2 slots of east are busy: 9/s go to west")
+        stage.router.live = msgspec.structs.replace(stage.router.live, now=(spilling,))
+        expect(page.locator(".statement").first).to_contain_text(f"to west. 10.0.0.1:9001 {row}.")
 
 
 def test_no_rest_is_said_to_be_served_where_there_is_none(chromium: Browser, stage: Stage) -> None:

@@ -212,12 +212,13 @@ function statement(service, now, live) {
   const failing = isFailing(now)
     ? `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail; `
     : "";
-  return `${failing}${now.why}${errors}`;
+  return `${failing}${now.why}${errors && "."}${errors}`;
 }
 
-/** `; the rest is served where it comes in`; empty: there is no rest. */
-function theRest(now, partPerS) {
-  return now.requests_per_s - partPerS >= LEAST_PER_S ? "; the rest is served where it comes in" : "";
+/** `; the rest is served where it comes in`; empty: there is no rest, or no target here for it. */
+function theRest(now, partPerS, here) {
+  const isRest = here?.targets_ready && now.requests_per_s - partPerS >= LEAST_PER_S;
+  return isRest ? "; the rest is served where it comes in" : "";
 }
 
 /** The statement when nothing spills. */
@@ -232,24 +233,24 @@ function leaving(service, now, live) {
   if (now?.failed_per_s >= LEAST_PER_S) {
     return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
   }
-  if (!here?.targets_ready) {
-    if (service.takes === 0) return "Drained: nothing new of this service is served here.";
-    return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
-  }
-  const mute = service.targets.filter(answersNothing);
+  const mute = here?.targets_ready ? service.targets.filter(answersNothing) : [];
   if (mute.length === 1) return `A target here answers nothing: ${mute[0].error}.`;
   if (mute.length) {
     const shown = `${count(mute.length)} of ${plural(service.targets.length, "target")}`;
     return `${shown} here answer nothing. See the target table for the reason.`;
   }
   if (now?.gave_up_per_s >= LEAST_PER_S) {
-    return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}${theRest(now, now.gave_up_per_s)}.`;
+    return `Clients give up ${rate(now.gave_up_per_s)} of ${rate(now.requests_per_s)}${theRest(now, now.gave_up_per_s, here)}.`;
   }
   if (now?.shed_per_s >= LEAST_PER_S) {
-    return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others${theRest(now, now.shed_per_s)}.`;
+    return `${rate(now.shed_per_s)} of ${rate(now.requests_per_s)} are shed, as sheddable requests make way for others${theRest(now, now.shed_per_s, here)}.`;
   }
   if (now?.rejected_per_s >= LEAST_PER_S) {
-    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx because they are malformed, too large or too slow${theRest(now, now.rejected_per_s)}.`;
+    return `${rate(now.rejected_per_s)} of ${rate(now.requests_per_s)} are refused here with 4xx because they are malformed, too large or too slow${theRest(now, now.rejected_per_s, here)}.`;
+  }
+  if (!here?.targets_ready) {
+    if (service.takes === 0) return "Drained: nothing new of this service is served here.";
+    return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
   }
   if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : [], live.status);
   const away = leavingText([service]);
