@@ -44,7 +44,8 @@ FULL_ELSEWHERE = Fault(
         fault.METRICS: 'spillway_overflow_total{…reason="full"…to="hub"}…'
         'spillway_spilled_total{…reason="no-target"…to="hub"}',
         fault.ALERTS: "SpillwayOverflowSustained",
-        fault.OVERVIEW: "shop spills to far and hub.…leave near because it has no ready target.",
+        fault.OVERVIEW: "shop spills to far and hub.…leave near because it has no target of its "
+        "own.",
         fault.TOPOLOGY: "hub…/s…reachable",
         fault.SERVICE_PAGE: "near has no target of its own: …/s go to far (cost 5), …/s to hub "
         "(cost 9)",
