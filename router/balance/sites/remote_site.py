@@ -46,6 +46,7 @@ class RemoteSite(Candidate):
         "_estimate",
         "_full_until",
         "_kept_until",
+        "_knows_beyond",
         "_path_turns",
         "_permits",
         "_refused_unended",
@@ -84,6 +85,7 @@ class RemoteSite(Candidate):
         self._estimate = 0  # Reported + opened - ended; below 0 it counts as 0.
         self._apart = 0  # Of the estimate: slots that no request holds there, as far as is known.
         self._beyond_heard = 0
+        self._knows_beyond = False  # A report came since its slots changed.
         self._counted_at = -inf
         self._full_until: float | None = None
         self._kept_until = -inf
@@ -121,9 +123,9 @@ class RemoteSite(Candidate):
                 self.stated_capacity = self.capacity = advert.capacity
         if advert.capacity != self._advert_capacity:
             self._advert_capacity = self.stated_capacity = self.capacity = advert.capacity
-        self._bound_running()
         if self.stated_capacity != had:
-            self.most_running = None  # The next report has those above the new slots.
+            self._knows_beyond = False
+        self._bound_running()
 
     def bar(self, reason: str) -> None:
         """Send nothing new there until the next `update`."""
@@ -275,13 +277,14 @@ class RemoteSite(Candidate):
         else:
             self.stated_capacity = min(capacity, bound)
         self.capacity = self.stated_capacity
+        self._knows_beyond = True
         self._bound_running()
 
     def _bound_running(self) -> None:
         """Ours on their way there may wait for a slot; requests above its slots are reported
         separately.
         """
-        slots = self.stated_capacity
+        slots = self.stated_capacity if self._knows_beyond else None
         self.most_running = None if slots is None else slots + self.reserved + self._beyond_heard
 
     def _hear_rate(self, rate: RateLoad | None, now: float) -> None:
