@@ -17,6 +17,8 @@ from tests.simulation.world import SERVICE, Answer, SimSite, Target, World
 
 OWN_S: Final = 0.6
 """So much older than this moment may be what a site says of itself: two samples."""
+LOOKED_S: Final = 1.2
+"""A router looks each second at what its targets complete."""
 TOLD_S: Final = 3.0
 """And of another one, which has to tell it first."""
 LATELY_S: Final = 11.0
@@ -92,9 +94,9 @@ class Truth:
         return list(dict.fromkeys(site.name for site in self._world.sites.values()))
 
     def answered(self, key: str, port: int, since_s: float) -> int:
-        """How many requests a target of that router answered from then until a moment ago."""
+        """How many requests a target of that router answered until the router looked at it last."""
         times = self._world[key].targets[port].answered_at
-        return bisect(times, self.now - OWN_S) - bisect(times, self.now - since_s)
+        return bisect(times, self.now - LOOKED_S) - bisect(times, self.now - since_s)
 
     def routers(self, name: str) -> dict[str, SimSite]:
         """Those of a site that run, by the key of each in the world."""
