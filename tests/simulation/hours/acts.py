@@ -35,6 +35,8 @@ class Actor:
     def act(self) -> str:
         """One act, in words."""
         running = [site for site in self._world.sites.values() if self._runs(site)]
+        if not running:
+            return f"{self._truth.now:.1f} nothing: no router runs"
         name = self._chance.choice(list(ACTS))
         site = self._chance.choice(running)
         done = ACTS[name](self, site) or self._key(site)

@@ -97,6 +97,8 @@ def _all_are_served_here(truth: Truth, key: str, match: re.Match[str]) -> str:
 
 
 def _spills_there(truth: Truth, key: str, match: re.Match[str]) -> str:
+    if truth.stood_still(key):
+        return ""
     served = {one.site for one in truth.lately(key, lambda one: True)}
     none = (
         [] if "" in served else [one for one in re.split(", | and ", match[1]) if one not in served]
