@@ -1,5 +1,7 @@
 """Selection among sites of several routers: what is said of it is what is done."""
 
+from typing import NamedTuple
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -95,47 +97,55 @@ ASKED = st.builds(
 WITHIN = settings(max_examples=examples(300))
 
 
-def _asked_of(balancer: ToldBalancer, asked: Asked) -> Asked:
-    """As requests are: sheddable only where the service says which are."""
-    return replace(asked, sheddable=asked.sheddable and balancer.sheddable_share is not None)
+class Request(NamedTuple):
+    """One that comes after another one, which left out ``before``."""
+
+    balancer: ToldBalancer
+    before: frozenset[str]
+    asked: Asked
+    excluded: frozenset[str]
+    refused: frozenset[str]
+
+    def select(self) -> Decision | NoChoice:
+        return self.balancer.select(LATER, self.excluded, self.asked, self.refused)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Request:
+    """After the one before. Some are sheddable, where the service says which are."""
+    balancer, before, asked = draw(balancers()), draw(EXCLUDED), draw(ASKED)
+    is_sheddable = asked.sheddable and balancer.sheddable_share is not None
+    excluded = draw(EXCLUDED)
+    balancer.select(LATER, before)
+    return Request(
+        balancer,
+        before,
+        replace(asked, sheddable=is_sheddable),
+        excluded,
+        draw(EXCLUDED) & excluded,
+    )
 
 
 @WITHIN
-@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED, refused=EXCLUDED, asked=ASKED)
-def test_explain_agrees_with_select_whoever_was_left_out_before(
-    balancer: ToldBalancer,
-    before: frozenset[str],
-    excluded: frozenset[str],
-    refused: frozenset[str],
-    asked: Asked,
-) -> None:
-    asked, refused = _asked_of(balancer, asked), refused & excluded
-    balancer.select(LATER, before)
-    explained = balancer.explain(LATER, excluded, asked, refused)
-    choice = balancer.select(LATER, excluded, asked, refused)
+@given(requests())
+def test_explain_agrees_with_select_whoever_was_left_out_before(one: Request) -> None:
+    explained = one.balancer.explain(LATER, one.excluded, one.asked, one.refused)
+    choice = one.select()
     assert _site(choice) == _site(explained.decision)
-    chosen = [one.site for one in explained.candidates if one.verdict == "chosen"]
+    chosen = [report.site for report in explained.candidates if report.verdict == "chosen"]
     assert chosen == [site for site in (_site(choice),) if site]
 
 
 @WITHIN
-@given(balancer=balancers(), before=EXCLUDED, excluded=EXCLUDED, refused=EXCLUDED, asked=ASKED)
-def test_a_kept_decision_is_explained_later_as_it_was_then(
-    balancer: ToldBalancer,
-    before: frozenset[str],
-    excluded: frozenset[str],
-    refused: frozenset[str],
-    asked: Asked,
-) -> None:
-    asked, refused = _asked_of(balancer, asked), refused & excluded
-    balancer.select(LATER, before)
-    choice = balancer.select(LATER, excluded, asked, refused)
-    kept = balancer.seen(LATER, choice, excluded, asked, refused)
-    balancer.select(LATER, before)
+@given(requests())
+def test_a_kept_decision_is_explained_later_as_it_was_then(one: Request) -> None:
+    choice = one.select()
+    kept = one.balancer.seen(LATER, choice, one.excluded, one.asked, one.refused)
+    one.balancer.select(LATER, one.before)
     replay = DecisionReplay(kept)
     if not kept.stays:
         assert (kept.chosen in replay.tied) == isinstance(choice, Decision)
-    chosen = [one.site for one in replay.reports() if one.verdict == "chosen"]
+    chosen = [report.site for report in replay.reports() if report.verdict == "chosen"]
     assert chosen == [site for site in (_site(choice),) if site]
 
 
