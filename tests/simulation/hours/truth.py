@@ -123,7 +123,8 @@ class Truth:
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
         self._sample_ways()
-        specs = [spec for one in self._world.sites.values() for spec in one.services.values()]
+        declared = [one.router.routing.table.declarations for one in self._world.sites.values()]
+        specs = [one.declaration.spec for each in declared for one in each.values()]
         self._note(("isolated",), any(spec.policy.isolation != "none" for spec in specs))
 
     def _routers_of(self, name: str) -> list[SimSite]:
