@@ -159,7 +159,7 @@ def test_when_the_first_worker_is_killed_the_others_end_and_it_starts_anew(
     def told() -> list[str]:
         return [one["message"] for one in east.get("events") if one["code"] == "link-down"]
 
-    until(told, "the end of the link is told")
+    until(told, "the event that the link is down")
     (only,) = told()
     assert only.startswith("The last link to west went down")
     west.start()
@@ -177,7 +177,7 @@ def test_a_site_of_workers_that_stops_is_said_to_stop_and_not_a_router_of_it(
     def told() -> list[str]:
         return [one["message"] for one in east.get("events") if one["code"] == "link-down"]
 
-    until(told, "the end of the link is told")
+    until(told, "the event that the link is down")
     assert told() == ["The last link to west went down: west closed: west was asked to stop."]
     assert {line["error"] for line in east.get("links")} == {"west closed: west was asked to stop"}
 
