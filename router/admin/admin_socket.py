@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from router.model import limits
+from router.model.ticks import pause_s
 
 log = logging.getLogger("router.admin")
 
@@ -33,8 +34,9 @@ class AdminSocket:
         A file that another process put there stays: it may be of a router that has this
         directory now.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(limits.ADMIN_SOCKET_CHECK_S)
+            await asyncio.sleep(pause_s(loop.time(), limits.ADMIN_SOCKET_CHECK_S))
             if _inode_of(self._path):
                 continue
             with contextlib.suppress(OSError):  # The directory is gone, or another file is there.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from router.model import limits
 from router.model.errors import RouterError
+from router.model.ticks import pause_s
 from router.process.startup import SiteLock
 
 log = logging.getLogger("router.process")
@@ -39,8 +40,9 @@ class RunFolder:
         A lock file that another process put there stays: it may be of a router that has this
         directory now. A site that was removed or moved away stays so.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(limits.RUN_FOLDER_CHECK_S)
+            await asyncio.sleep(pause_s(loop.time(), limits.RUN_FOLDER_CHECK_S))
             with contextlib.suppress(OSError, RouterError):
                 self._check()
 

@@ -22,6 +22,7 @@ from certs.errors import CertError
 from router.admin.server import serving
 from router.model import limits
 from router.model.errors import RouterError
+from router.model.ticks import pause_s
 from router.model.wording.system_errors import text_of
 from router.node.parts import Part
 from router.process import open_files
@@ -233,13 +234,13 @@ class _Lead:
 
     async def tell_door(self) -> None:
         """Report the door as soon as there is one."""
-        told = ""
+        told, loop = "", asyncio.get_running_loop()
         while True:
             door = self._process.router.doors.inner_address
             if door != told:
                 told = door
                 self._say(WorkerDoor(door))
-            await asyncio.sleep(_DOOR_LOOK_S if not told else 1.0)
+            await asyncio.sleep(pause_s(loop.time(), 1.0 if told else _DOOR_LOOK_S))
 
     async def tell_cut(self) -> None:
         """Report the requests that are cut now, if any, and wait until other workers have: what
