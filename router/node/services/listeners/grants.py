@@ -95,6 +95,7 @@ class ListenerOffice:
         "_origins",
         "_owners",
         "_places",
+        "_present",
         "_total",
         "_wanted",
     )
@@ -107,7 +108,7 @@ class ListenerOffice:
         self._declared: Mapping[str, Declaration] = {}
         self._origins: Mapping[str, SiteId] = {}
         self._owners: Mapping[str, Owner] = {}
-        self._kept = keeper.listeners()
+        self._kept = self._present = keeper.listeners()
         self._held = {ServiceKey(one.service, one.port): one.site for one in self._kept}
         self._places: dict[ServiceKey, Where | None] = {  # Where each listens, or last did.
             ServiceKey(one.service, one.port): (one.host, one.listens_at)
@@ -149,13 +150,9 @@ class ListenerOffice:
 
     def keep(self) -> None:
         """Store which service has which port, if that changed."""
-        held = tuple(
-            HeldListener(key.name, key.port, site, *(self._places.get(key) or ("", 0)))
-            for key, site in islice(self._held.items(), limits.LISTENERS_REMEMBERED_MAX)
-        )
-        if held != self._kept:
-            self._keeper.keep_listeners(held)
-            self._kept = held
+        if self._present != self._kept:
+            self._keeper.keep_listeners(self._present)
+            self._kept = self._present
 
     def _granted(
         self,
@@ -221,6 +218,10 @@ class ListenerOffice:
                 room -= 1
         for key, site in granted.items():
             self._held.setdefault(key, site)
+        self._present = tuple(
+            HeldListener(key.name, key.port, site, *(self._places.get(key) or ("", 0)))
+            for key, site in islice(self._held.items(), limits.LISTENERS_REMEMBERED_MAX)
+        )
 
 
 def _only_owner(owner: Owner | None) -> SiteId:
