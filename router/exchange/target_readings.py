@@ -57,7 +57,7 @@ class TargetReadings:
         late.
         """
         for key, service in self._services.items():
-            if service.protocol == "tcp":
+            if service.protocol == "tcp" or not service.ledger.in_flight:
                 continue
             for address, completed, is_full in service.ledger.busy_targets(_least(service, least)):
                 yield key, address, _counts(service, address, completed, is_full=is_full)

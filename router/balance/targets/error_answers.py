@@ -87,6 +87,11 @@ class ErrorAnswers:
             self._looks[target] = looks
 
     @property
+    def is_empty(self) -> bool:
+        """There is nothing to compare the next `look` with."""
+        return not self._looks
+
+    @property
     def found(self) -> dict[ServiceKey, dict[str, ErrorShare]]:
         """Targets that failed more than `FAILING_SHARE` of their requests, by address."""
         found: dict[ServiceKey, dict[str, ErrorShare]] = {}

@@ -24,7 +24,10 @@ class FailingTargets:
 
     def look(self, now: float) -> None:
         """Call once a second."""
-        self._answers.look(self._counts(), now)
+        counts = self._counts()
+        if not counts and self._answers.is_empty:
+            return  # The usual case.
+        self._answers.look(counts, now)
         self._ports.set_failing(self._answers.found)
 
     def notes(self) -> list[Note]:

@@ -29,9 +29,12 @@ class UnansweringTargets:
 
     def look(self, now: float) -> None:
         """Report which targets begin to answer nothing, and which answer again."""
+        counts = self._counts()
+        if not counts and self._streaks.is_empty:
+            return  # The usual case.
         readings = self._forwarder.readings.targets
         usual = partial(usual_of_all, readings, self._others)
-        changes = self._streaks.look(self._counts(), readings.is_ready, usual, now)
+        changes = self._streaks.look(counts, readings.is_ready, usual, now)
         for one in changes.begun:
             code = "target-stuck" if one.is_stuck else "target-silent"
             self._tell("warning", code, one.address, _begun(one, now), _hint(one))
@@ -74,7 +77,8 @@ class UnansweringTargets:
             counts[key] = _owed_when_full(whole) if readings.is_owed_when_full(key) else whole
         if others is not None:
             for key, own in readings.answers():
-                counts[key] = _together(own, others.totals(key))
+                if unanswered := _together(own, others.totals(key)):
+                    counts[key] = unanswered
         return counts
 
 
