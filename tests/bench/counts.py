@@ -18,7 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -45,6 +45,7 @@ WARM_REQUESTS, COUNTED_REQUESTS = 3, 3  # Of each connection.
 LEAVE_S = 0.1
 SETTLE_S = 5.0
 ALONE_EVERY_S, ALONE_REQUESTS = 0.2, 10
+IDLE_SERVICES, IDLE_SETTLE_S, IDLE_S = 20, 30.0, 20.0
 LIMIT_S = 60.0
 OURS = str(ROOT / "router") + "/"
 SIMULATED = "/net/simulated"
@@ -274,6 +275,30 @@ def counted_alone(path: Path_) -> Counts:
     )
 
 
+def counted_idle() -> Counts:
+    """Of a second without any client, all three routers together: sites in a row, and services of
+    the first that have a target at each of the others."""
+    world = World(1, "entry", "middle", "exit")
+    world.internet.cuts = False
+    entry, *others = sites = list(world.sites.values())
+    for one, following in pairwise(sites):
+        one.link(following, 1)
+    names = {f"idle-{number}": PORTS["http"] + number for number in range(IDLE_SERVICES)}
+    for name, port in names.items():
+        policy = PolicySpec(name="fill")
+        entry.services[name] = ServiceSpec(protocol="http", ports=(port,), policy=policy)
+    entry.apply()
+    targets = (TargetSpec("127.0.0.1", TARGET_PORT),)
+    for site in others:
+        site.network.listen("127.0.0.1", TARGET_PORT, _Target)
+        site.connectors |= {name: ConnectorSpec(service=name, targets=targets) for name in names}
+        site.apply()
+    world.run(IDLE_SETTLE_S)
+    with (watched := Watched(bytecode=True)):
+        world.run(IDLE_S)
+    return watched.per(IDLE_S)
+
+
 def in_both_ways(path: Path_) -> tuple[Counts, Counts]:
     """Of requests on connections that are kept, and of new connections."""
     return _whole(path, new=False), _whole(path, new=True)
@@ -315,8 +340,8 @@ class Watched:
         sys.setprofile(None)
         sys.settrace(None)
 
-    def per(self, requests: int) -> Counts:
-        """These counts for each of ``requests``."""
+    def per(self, requests: float) -> Counts:
+        """These counts for each of ``requests``, or for each of so many seconds."""
         return Counts(
             self._bytecode.total() / requests,
             self._calls.total() / requests,
@@ -408,6 +433,10 @@ def main() -> None:
             "",
             f"{found.sends:.2f}",
         )
+    idle = counted_idle()
+    table.add_row(
+        "idle, a second", f"{idle.bytecode:,.0f}", f"{idle.calls:.1f}", "", f"{idle.sends:.2f}"
+    )
     console = Console(highlight=False)
     console.print(table)
     system_calls.show(console)

@@ -4,8 +4,16 @@ import sys
 
 import pytest
 
-from tests.bench.ceilings import ALONE, CALLER_CALLS, CALLER_NEW_CALLS, CEILINGS, COUNTED, Path_
-from tests.bench.counts import counted, counted_alone, counted_apart
+from tests.bench.ceilings import (
+    ALONE,
+    CALLER_CALLS,
+    CALLER_NEW_CALLS,
+    CEILINGS,
+    COUNTED,
+    IDLE,
+    Path_,
+)
+from tests.bench.counts import counted, counted_alone, counted_apart, counted_idle
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="needs CPython 3.11, on which the ceilings are measured"
@@ -36,3 +44,7 @@ def test_naming_callers_costs_no_more_than_is_allowed(path: Path_, new: bool, mo
 @pytest.mark.parametrize("path", ALONE)
 def test_a_request_that_comes_alone_costs_no_more_than_is_allowed(path: Path_) -> None:
     assert counted_alone(path).bytecode <= ALONE[path], HOW
+
+
+def test_routers_without_clients_cost_no_more_than_is_allowed() -> None:
+    assert counted_idle().bytecode <= IDLE, HOW
