@@ -406,7 +406,7 @@ def main() -> int:
     rows: list[Row] = []
     try:
         (directory / "sites").mkdir()
-        with Network(directory / "sites") as net:
+        with Network(directory / "sites", forks=False) as net:
             scene = Scene(directory, net, processes)
             trips = scene.round_trips_s()
             described["round trip"] = (

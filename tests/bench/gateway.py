@@ -197,7 +197,7 @@ def run(seconds: float, repetitions: int) -> None:
     results: dict[str, dict[str, list[Figures]]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="spillway-bench-") as state,
-        Network(Path(state)) as net,
+        Network(Path(state), forks=False) as net,
         Postgres(net.target_address, PORT) as server,
     ):
         bench = Bench(net, server)

@@ -253,7 +253,7 @@ def main() -> int:
     processes = Processes(directory)
     print("\n".join(f"{name:16s} {text}" for name, text in machine.description().items()))
     try:
-        with Network(directory / "sites") as net:
+        with Network(directory / "sites", forks=False) as net:
             (directory / "sites").mkdir()
             scene = Scene(net, processes)
             attacks: list[tuple[str, Callable[[], AbstractContextManager[None]]]] = [

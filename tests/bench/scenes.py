@@ -25,7 +25,7 @@ Keep = Callable[[str, str, Sample], None]
 def distance(processes: Processes, backends: Backends, keep: Keep, seconds: float) -> None:
     """One flow over a link of 100 ms there and back, beside what the relay itself carries."""
     relayed, door = free_ports(2)
-    with Network(processes.directory / "distance") as net:
+    with Network(processes.directory / "distance", forks=False) as net:
         here, there = net.planned("here"), net.planned("there")
         here.quick("init", "here", *here.places())
         places = ("--bind-ip", there.address, "--ingress-bind-ip", there.address)
@@ -55,7 +55,7 @@ def idle(processes: Processes, backends: Backends, keep: Keep) -> None:
 
     And with those targets here, each of them checked once a second.
     """
-    with Network(processes.directory / "idle") as net:
+    with Network(processes.directory / "idle", forks=False) as net:
         hub = net.site("hub")
         spokes = [net.site(f"spoke{number}") for number in range(IDLE_LINKS)]
         for number in range(IDLE_SERVICES):

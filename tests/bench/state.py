@@ -277,7 +277,7 @@ def main() -> None:
     for name in given.only:
         with (
             tempfile.TemporaryDirectory(prefix="spillway-bench-") as state,
-            Network(Path(state)) as net,
+            Network(Path(state), forks=False) as net,
         ):
             for figure in SCENES[name](net, size):
                 print(json.dumps(msgspec.to_builtins(figure)), file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ class Gateway(Site):
     """A gateway of ``site``, of type process: it runs as soon as it is made."""
 
     def __init__(self, net: Network, name: str, site: Site, *flags: str) -> None:
-        super().__init__(name, site.state / "gateways.d", own_address())
+        super().__init__(name, site.state / "gateways.d", own_address(), forks=site.forks)
         self._site = site
         net.sites.append(self)  # It ends with the others.
         self.verb("init", "--type", "process", *flags)

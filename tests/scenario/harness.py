@@ -101,11 +101,23 @@ class ForkingRuntime(ProcessRuntime):
 
 
 class Site:
-    """One site: its directory, its address, its router."""
+    """One site: its directory, its address, its router.
+
+    Not ``forks``: its router starts as a user's does. A forked one also has the memory of the
+    process that it was forked from.
+    """
 
     def __init__(
-        self, name: str, state: Path, address: str, code: Path = ROOT, python: Path = PYTHON
+        self,
+        name: str,
+        state: Path,
+        address: str,
+        code: Path = ROOT,
+        python: Path = PYTHON,
+        *,
+        forks: bool = True,
     ) -> None:
+        self.forks = forks
         self.name, self.state, self.address = name, state, address
         self.code = code  # The directory with the packages of the release that it runs.
         self.python = python  # Runs its commands and its router.
@@ -129,7 +141,7 @@ class Site:
         place = ["--site", self.name]
         environment = {**self.paths(), **self.place(), "NO_COLOR": "1", **self.environment}
         python = forking.python_of(self.code)
-        if self._is_plain() and python.suits():
+        if self.forks and self._is_plain() and python.suits():
             line = [*place, *words]
             done = Done(
                 *forking.sitectl(line, given, self.code, environment, COMMAND_TIMEOUT_S, python)
@@ -176,7 +188,7 @@ class Site:
             self.ctl(*words)
             return
         line = ["--site", self.name, *words]
-        with forking.routers_forked():
+        with forking.routers_forked() if self.forks else contextlib.nullcontext():
             result = CliRunner(env=self.place()).invoke(cli, line, catch_exceptions=False)
         assert result.exit_code == 0, f"{words}: exit {result.exit_code}\n{result.output}"
 
@@ -234,7 +246,7 @@ class Site:
 
         Within this process, and from one that has imported the router: no time to start Python.
         """
-        if self.is_as_we_are() and forking.PYTHON.suits():
+        if self.forks and self.is_as_we_are() and forking.PYTHON.suits():
             runtime = ForkingRuntime(DirectorySite(self.directory), self.environment)
             try:
                 runtime.start(COMMAND_TIMEOUT_S)
@@ -366,10 +378,11 @@ def is_alive(pid: int) -> bool:
 
 
 class Network:
-    """Sites, their links and their targets; ends them all."""
+    """Sites, their links and their targets; ends them all. ``forks``: see `Site`."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, forks: bool = True) -> None:
         self.state = state
+        self._forks = forks
         self.sites: list[Site] = []
         self.background = Background()
         self.target_address = own_address()
@@ -392,7 +405,7 @@ class Network:
 
     def planned(self, name: str, code: Path = ROOT, python: Path = PYTHON) -> Site:
         """A site with an address, which is to be made yet."""
-        site = Site(name, self.state, own_address(), code, python)
+        site = Site(name, self.state, own_address(), code, python, forks=self._forks)
         self.sites.append(site)
         return site
 

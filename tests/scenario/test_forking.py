@@ -82,6 +82,17 @@ def words_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def test_a_network_that_does_not_fork_starts_routers_as_users_do(tmp_path: Path) -> None:
+    """So they have the memory of users' routers: benches measure it."""
+    with Network(tmp_path, forks=False) as net:
+        west, east, north = (net.site(name) for name in ("west", "east", "north"))
+        net.start(west)
+        east.ctl("start")
+        north.quick("start")
+        for site in net.sites:
+            assert b"router.process.main" in words_of(site.note_pid())
+
+
 def test_what_commands_and_routers_start_of_ours_is_forked_too(net: Network) -> None:
     site = net.site("west", "--workers", "2")
     assert "west" in site.ctl("start").out
