@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from router.model import limits
 from tests.scenario.attackers import attacking
 from tests.scenario.backends import HttpTarget
 from tests.scenario.clients import fetch
@@ -146,6 +147,20 @@ def test_one_source_cannot_take_all_connections(scene: Scene) -> None:
         refused = 'spillway_connections_refused_total{port="20082",service="few"}'
         until(lambda: scene.metric(refused) >= 1, "it is counted")
     until(lambda: fetch(*scene.door(FEW_PORT)).status == 200, "there is room again")
+
+
+def test_a_router_serves_within_the_least_memory_that_may_be_configured(tmp_path: Path) -> None:
+    """It starts as a user's does: a forked one takes more."""
+    with Network(tmp_path, forks=False) as net:
+        site = net.site("small", "--memory-limit", f"{limits.MEMORY_LIMIT_BYTES_MIN // 2**20}MiB")
+        site.declare("shop")
+        site.connect("shop", net.http("small"))
+        net.start()
+        net.ready("shop", {"small": 1})
+        assert limit_bytes(site) == limits.MEMORY_LIMIT_BYTES_MIN
+        for _ in range(20):
+            assert fetch(site.address, SHOP_PORT).status == 200
+        assert "memory-short" not in [event["code"] for event in site.get("events")]
 
 
 def small(net: Network, room_mib: int) -> tuple[Site, HttpTarget, int]:

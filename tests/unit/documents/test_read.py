@@ -337,14 +337,14 @@ def test_a_document_has_one_file_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "allowed"), [("5", False), ("64MiB", False), ("0", True), ("128MiB", True)]
+    ("text", "allowed"), [("5", False), ("95MiB", False), ("0", True), ("96MiB", True)]
 )
 def test_a_memory_limit_that_no_router_fits_into_is_refused(text: str, allowed: bool) -> None:
     documents, errors = read(
         f"apiVersion: spillway/v1\nkind: Site\nname: a\nspec: {{memoryLimit: {text}}}\n", "a.yaml"
     )
     assert bool(documents) == allowed
-    assert allowed or "from 72MiB" in str(errors[0])
+    assert allowed or "from 96MiB" in str(errors[0])
 
 
 LISTENER = "apiVersion: spillway/v1\nkind: Listener\nname: shop\nspec:\n  service: shop\n"
