@@ -109,7 +109,7 @@ def make(settings: Settings, wish: GatewayWish) -> MadeGateway:
     site, made = make_edge_in(places.gateways_dir(settings), wish.name)
     changes = [made]
     with site.held():
-        changes.append(_link(settings, wish, HostGateway(site, gateway.record), source))
+        changes.append(_link(settings, wish, gateway, source))
         if not _has_spec(site) or spec != read_spec(site):
             write_spec(site, spec)
             changes.append("updated")

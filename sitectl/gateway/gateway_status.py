@@ -16,6 +16,7 @@ from sitectl.gateway.gateway_init import GRANT_PREFIX, type_of
 from sitectl.gateway.home import HostGateway, is_made
 from sitectl.gateway.services import forwarded
 from sitectl.runtimes import runtime_of
+from sitectl.runtimes.host_site import HostSite
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import Site
 
@@ -72,8 +73,8 @@ def item_of(gateway: HostGateway) -> dict[str, Any]:
         item["notes"].append(_stopped(gateway))
     elif item["state"] == UNREACHABLE:
         item["notes"].append(_unreachable(site))
-    runtime = runtime_of(site)
     try:
+        runtime = runtime_of(site)
         item |= {key: value for key, value in runtime.describe().items() if key not in item}
         item["notes"] += map(_told_of, runtime.findings())
     except Failure as failure:  # Its engine does not answer; other gateways are shown all the same.
@@ -90,9 +91,9 @@ def _stopped(gateway: HostGateway) -> dict[str, str]:
     return {"code": "", "message": "its router does not run", "hint": hint}
 
 
-def _unreachable(site: DirectorySite) -> dict[str, str]:
-    log = site.run / "router.log"
-    hint = f"See what it does: tail {log}"
+def _unreachable(site: HostSite) -> dict[str, str]:
+    log = site.log_hint()
+    hint = f"See what it does: {log}" if log else ""
     return {"code": "", "message": "its router runs and does not answer", "hint": hint}
 
 

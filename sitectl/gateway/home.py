@@ -16,6 +16,7 @@ from router.model import limits
 from sitectl.base.failure import Exit, Failure, conflict, not_allowed, not_found, usage
 from sitectl.base.options import Settings, switched_platform
 from sitectl.base.texts import flat_yaml, write_atomically
+from sitectl.runtimes.host_site import HostSite
 from sitectl.selection import store
 from sitectl.site import places
 from sitectl.site.directory import DirectorySite
@@ -65,7 +66,7 @@ class GatewayRecord(
 class HostGateway(NamedTuple):
     """A gateway of this host. ``record`` None: making it was interrupted early."""
 
-    site: DirectorySite
+    site: HostSite
     record: GatewayRecord | None
 
     @property
@@ -91,7 +92,7 @@ def _words(text: str) -> str:
 
 def gateway_at(settings: Settings, name: str) -> HostGateway:
     """The gateway of that name, whether or not it is there."""
-    site = DirectorySite(places.gateways_dir(settings) / name, settings.timeout_s)
+    site = HostSite(places.gateways_dir(settings) / name, settings.timeout_s)
     return HostGateway(site, read_record(site.directory))
 
 

@@ -1,5 +1,6 @@
 """A site that is a directory of this host, together with what keeps its router running."""
 
+from pathlib import Path
 from typing import Any, Final
 
 from router import __version__
@@ -7,6 +8,7 @@ from sitectl.base.failure import Failure
 from sitectl.runtimes import runtime_of
 from sitectl.runtimes.presence import death_of
 from sitectl.runtimes.spec_file import read_spec
+from sitectl.site.admin import WHOLE_CALL_S, Admin
 from sitectl.site.console_place import console_place
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import ManagedSite
@@ -15,7 +17,21 @@ RESTART_WAIT_S: Final = 60.0
 
 
 class HostSite(DirectorySite, ManagedSite):
-    """The site that a command's flags mean, if sites are directories."""
+    """The site that a command's flags mean, if sites are directories; a gateway's too."""
+
+    def __init__(self, directory: Path, wait_s: float = WHOLE_CALL_S) -> None:
+        """``wait_s``: for an answer of its router."""
+        super().__init__(directory, wait_s)
+        self.admin = Admin(
+            self.run / "admin.sock", self.name, wait_s=wait_s, log_hint=self.log_hint
+        )
+
+    def log_hint(self) -> str:
+        """The command to read its router's log; empty: what runs the router does not answer."""
+        try:
+            return runtime_of(self).log_hint()
+        except Failure:
+            return ""
 
     def last_status(self, silence: Failure) -> dict[str, Any]:
         """The configured state: a process site has no other while its router is stopped."""
@@ -23,7 +39,7 @@ class HostSite(DirectorySite, ManagedSite):
 
         documents, errors = self.scan()
         wanted = self.wanted()
-        death = death_of(self, lambda: runtime_of(self).log_hint())
+        death = death_of(self, self.log_hint)
         found = [(death.code, death.message, death.hint)] if death else []
         found += [(error.code, error.message, error.hint) for error in errors]
         return {

@@ -1,6 +1,5 @@
 """Whether a router of a site runs here, under any runtime, and its last output."""
 
-import contextlib
 import json
 import os
 import time
@@ -80,7 +79,7 @@ def not_ended(site: DirectorySite, timeout_s: float, which: str) -> Failure:
 def death_of(site: DirectorySite, log_hint: Callable[[], str]) -> Finding | None:
     """No router runs since the last one was killed: it left its process id in ``run/lock``.
 
-    ``log_hint``: the runtime's. Its Failure is not this command's: the finding has no log then.
+    ``log_hint``: that of `HostSite`.
     """
     if is_running(site):
         return None
@@ -92,8 +91,8 @@ def death_of(site: DirectorySite, log_hint: Callable[[], str]) -> Finding | None
         return None
     text = f"the router (process {died}) {ENDED_WITHOUT_STOPPING}"
     hint = f"sitectl --site {site.name} start"
-    with contextlib.suppress(Failure):
-        hint += f"; what it wrote last: {log_hint()}"
+    if log := log_hint():
+        hint += f"; what it wrote last: {log}"
     return Finding("error", "SW0513", text, hint)
 
 

@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,11 +186,18 @@ class Admin(AdminClient):
     """The admin API of one router, at ``run/admin.sock`` of its site."""
 
     def __init__(
-        self, socket_path: Path, site: str, start_hint: str = "", wait_s: float = WHOLE_CALL_S
+        self,
+        socket_path: Path,
+        site: str,
+        start_hint: str = "",
+        wait_s: float = WHOLE_CALL_S,
+        log_hint: Callable[[], str] | None = None,
     ) -> None:
         """``start_hint``: what to type when it does not run. ``wait_s``: for one whole answer at
-        most; of a router that is silent `CALL_TIMEOUT_S` is enough."""
+        most; of a router that is silent `CALL_TIMEOUT_S` is enough. ``log_hint``: the command to
+        read its log, or empty; by default that of a plain process."""
         self._path = socket_path
+        self._log_hint = log_hint or (lambda: f"tail {socket_path.with_name('router.log')}")
         self._site = site
         self._whole_s = wait_s
         self._wait_s = min(wait_s, CALL_TIMEOUT_S)
@@ -267,11 +274,15 @@ class Admin(AdminClient):
         finally:
             connection.close()
 
+    def _look(self) -> str:
+        log = self._log_hint()
+        return f"See what it does: {log}" if log else ""
+
     def _unreachable(self, error: Exception) -> Failure:
         if isinstance(error, TimeoutError):
             return unreachable(
                 f"the router of site {self._site!r} did not answer within {self._wait_s:g} s",
-                f"See what it does: tail {self._path.with_name('router.log')}",
+                self._look(),
             )
         if isinstance(error, PermissionError):
             return not_allowed(
@@ -281,7 +292,7 @@ class Admin(AdminClient):
             return unreachable(
                 f"the router of site {self._site!r} broke off without an answer: it has no "
                 "descriptor or memory left, or it ended just now",
-                f"See what it does: tail {self._path.with_name('router.log')}",
+                self._look(),
             )
         if self._is_started_here and run_lock.is_locked(self._path.parent):
             return unreachable(

@@ -245,7 +245,7 @@ def _of_site(settings: Settings) -> Iterator[Finding]:
     if presence.is_running(site):
         yield from of_router(site)
     else:
-        yield presence.death_of(site, runtime.log_hint) or Finding(
+        yield presence.death_of(site, site.log_hint) or Finding(
             "info", "SW0513", "the router does not run", f"sitectl --site {site.name} start"
         )
         yield from _ports(site.name, documents)

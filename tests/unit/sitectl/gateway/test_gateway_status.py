@@ -143,6 +143,16 @@ def test_a_router_that_runs_and_does_not_answer_is_not_called_stopped(
     assert told in text and "does not run" not in text
 
 
+def test_the_log_of_a_silent_router_is_its_container_s(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    (host.gateway().directory / "runtime.yaml").write_text("kind: docker\nname: spillway-gw\n")
+    del router.answers["/api/v1/status"]
+    text = gw.ended(3, "gateway", "status").stdout
+    assert "  Next: See what it does: docker logs spillway-gw\n" in text
+    assert "router.log" not in text
+
+
 def test_a_router_that_begins_to_answer_between_two_questions_is_reached(
     gw: CommandLine, router: FakeAdmin
 ) -> None:

@@ -40,6 +40,17 @@ def test_a_router_that_breaks_off_is_not_said_to_be_stopped(place: Path, said: b
     assert caught.value.hint.startswith("See what it does: tail ")
 
 
+def test_the_log_of_a_silent_router_is_where_its_runtime_writes_it(place: Path) -> None:
+    """A unit or a container has no ``run/router.log``."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+        listener.listen()
+        admin = Admin(place, "here", log_hint=lambda: "journalctl -u here", wait_s=0.05)
+        with pytest.raises(Failure, match=r"did not answer within 0\.05 s") as caught:
+            admin.get("/api/v1/status")
+    assert caught.value.hint == "See what it does: journalctl -u here"
+
+
 def test_a_door_that_nobody_opens_is_a_stopped_router_s(place: Path) -> None:
     with pytest.raises(Failure, match="is not running"):
         Admin(place, "here").get("/api/v1/status")

@@ -17,6 +17,7 @@ from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
 from sitectl.gateway.home import GatewayRecord, HostGateway, read_record, site_of
 from sitectl.runtimes import presence
+from sitectl.runtimes.host_site import HostSite
 from sitectl.runtimes.process import ProcessRuntime
 from sitectl.runtimes.spec_file import read_spec
 from sitectl.site import admin as admin_module
@@ -290,7 +291,7 @@ def test_a_gateways_record_runs_no_program_as_root(site: DirectorySite, state: P
     )
     for owner in (OWNER, 0):  # Root's again, as when the last unit is gone and its account too.
         give_away(site.directory, owner)
-        gateway = HostGateway(site, read_record(site.directory))
+        gateway = HostGateway(HostSite(site.directory), read_record(site.directory))
         with pytest.raises(Failure) as caught:
             site_of(Settings(), gateway)
         assert "root's alone" in caught.value.message
