@@ -171,7 +171,7 @@ def _bindings(
                         "host": target.host,
                         "target_port": number,
                         "ready": bool(seen.get("ready")),
-                        "error": mute or seen.get("error") or _why_unknown(bool(services), port),
+                        "error": mute or seen.get("error") or _why_unknown(port),
                         "since": seen.get("since"),
                         "capacity": spec.capacity,
                         "in_flight": seen.get("in_flight", 0),
@@ -182,8 +182,8 @@ def _bindings(
     return sorted(rows, key=lambda row: (row["service"], row["host"], row["target_port"]))
 
 
-def _why_unknown(is_told: bool, port: int | None) -> str:
-    return "no site declares the service" if is_told and port is None else ""
+def _why_unknown(port: int | None) -> str:
+    return "no site declares the service" if port is None else ""
 
 
 def _target(told: list[dict[str, Any]], port: int | None, host: str, number: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Plans each service port of this site from documents and the route table. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -22,7 +22,13 @@ from router.model.specs import (
 from router.node.services.drain_share import DrainShare
 from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import ListenerGrants
-from router.node.services.listeners.places import client_trust_of, not_asked, override_of, place_of
+from router.node.services.listeners.places import (
+    SYNC_IS_OFF,
+    client_trust_of,
+    not_asked,
+    override_of,
+    place_of,
+)
 from router.node.services.planned import PlannedService, PlannedTarget, Taker
 
 TARGETS_NAMED = 3  # In one command.
@@ -43,7 +49,8 @@ class Undeclared(msgspec.Struct, frozen=True):
     flags of `sitectl service set` that withdraw those settings. ``targets``: of a connector, in the
     words of `sitectl service bind`; empty: they have no short form. ``ports``: those that the
     service had when it was declared last; empty: this router knows no declaration of it.
-    ``protocol``: that it had, or that the connector implies.
+    ``protocol``: that it had, or that the connector implies. ``is_silent``: it had no listener
+    here, as this site listens for its own services alone.
     """
 
     kind: str
@@ -53,11 +60,13 @@ class Undeclared(msgspec.Struct, frozen=True):
     targets: str = ""
     ports: tuple[int, ...] = ()
     protocol: ServiceProtocol = "tcp"
+    is_silent: bool = False
 
     @property
     def creation(self) -> str:
-        """The command that declares the service."""
-        return created(self.service, self.ports, self.protocol)
+        """The command that declares the service, and changes nothing else here."""
+        command = created(self.service, self.ports, self.protocol)
+        return f"{command} --listen none" if self.is_silent else command
 
 
 def created(service: str, ports: tuple[int, ...] = (), protocol: ServiceProtocol = "tcp") -> str:
@@ -195,18 +204,26 @@ class Planner:
             if policy.service not in (ALL, *declared) and (flags := _withdrawing(policy))
         ]
         former = {
-            one.service: (one.ports, one.protocol) for one in self._plan.undeclared if one.ports
+            one.service: (one.ports, one.protocol, one.is_silent)
+            for one in self._plan.undeclared
+            if one.ports
         }
         former |= {
-            name: (told.spec.ports, told.spec.protocol)
+            name: (told.spec.ports, told.spec.protocol, self._was_silent(name, told.spec.ports))
             for name in {one.service for one in found}
             if (told := self._declared.get(name)) is not None
         }
         for number, one in enumerate(found):
             if one.service in former:
-                ports, protocol = former[one.service]
-                found[number] = msgspec.structs.replace(one, ports=ports, protocol=protocol)
+                ports, protocol, is_silent = former[one.service]
+                found[number] = msgspec.structs.replace(
+                    one, ports=ports, protocol=protocol, is_silent=is_silent
+                )
         return tuple(found)
+
+    def _was_silent(self, service: str, ports: Sequence[int]) -> bool:
+        found = (self._plan.services.get(ServiceKey(service, port)) for port in ports)
+        return any(one is not None and one.why_not == SYNC_IS_OFF for one in found)
 
 
 def _bind_words(connector: ConnectorSpec) -> str:

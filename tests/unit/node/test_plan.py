@@ -224,6 +224,12 @@ def test_a_service_that_is_not_declared_any_more_is_known_by_its_ports_and_proto
     assert planner.plan(bound, {}).undeclared[0].creation == removed
     other = msgspec.structs.replace(told, name="till")
     assert planner.plan(bound, {"till": other}).undeclared[0].creation == removed, "still"
+    gateway = msgspec.structs.replace(bound, site=SiteSpec(service_sync=False))
+    planner = Planner()
+    planner.plan(gateway, {"shop": told})
+    for declared in ({}, {"till": other}):
+        (one,) = planner.plan(gateway, declared).undeclared
+        assert one.creation == f"{removed} --listen none", "its target may be at that very port"
     checked = ConnectorSpec(
         service="shop", targets=(TargetSpec("10.0.0.1", 1),), health=Health(path="/up")
     )

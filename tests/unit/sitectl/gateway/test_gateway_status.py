@@ -196,6 +196,16 @@ def test_a_refused_gateway_is_told_how_it_comes_back(
     assert waited.exit_code == 1 and "link delete" not in waited.stderr
 
 
+def test_a_target_of_the_only_service_that_was_known_says_that_it_is_gone(
+    gw: CommandLine, host: Host, router: FakeAdmin
+) -> None:
+    router.items("/api/v1/services", service("db", 5432))
+    gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
+    router.items("/api/v1/services")
+    (item,) = gw.json("gateway", "status")
+    assert [one["error"] for one in item["bindings"]] == ["no site declares the service"]
+
+
 @pytest.mark.parametrize(
     ("reason", "advice"),
     [("taken", "Free the port"), ("Permission denied", "ip_unprivileged_port_start=80")],
