@@ -82,13 +82,15 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
                 f"{text}, but it dials {name} by link {leading!r}", f"sitectl link delete {leading}"
             )
         raise not_found(text, "sitectl link access")
-    if len(found) > 1:
+    living = {one: called for one, called in found.items() if not site.trust.is_revoked(one)}
+    found = living or found  # A name that was barred and came back with another identity.
+    if len(living) > 1:
         raise usage(
             f"{name!r} is the name of {len(found)} sites: {', '.join(sorted(found))}",
             f"sitectl revoke-access --link {min(found)}",
         )
-    who = ", ".join(found.values())
-    if not is_linked and not unused and all(site.trust.is_revoked(one) for one in found):
+    who = ", ".join(dict.fromkeys(found.values()))
+    if not is_linked and not unused and not living:
         text = f"the access of site {who} is revoked already, unchanged"
         output.report(settings, "Access", name, "unchanged", text)
         return

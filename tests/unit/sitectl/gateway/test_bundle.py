@@ -184,6 +184,11 @@ def test_a_leaked_bundle_is_barred_by_the_words_that_it_says(
     assert revoked.is_revoked(serial, "") and revoked.is_revoked("", identity(files))
     assert not revoked.is_revoked("", identity(other))
     assert "unchanged" in here.ok("revoke-access", "--link", identity(files)).output
+    assert "is the name of 2 sites" in here("revoke-access", "--link", "db-host").output, "left"
+    here.ok("revoke-access", "--link", identity(other))
+    here.ok("revoke-access", "--link", "db-host")
+    assert Revocations(here.state / "here/secrets").is_revoked("", item["id"])
+    assert "unchanged" in here.ok("revoke-access", "--link", "db-host").output
 
 
 def test_a_barred_gateway_does_not_come_back_by_being_packed_again(
