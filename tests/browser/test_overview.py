@@ -44,6 +44,19 @@ def full_or_ejected() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
+def full_or_not_ready() -> Live:
+    """As `pictures.all_full`, but no target of west is ready, so that it is not full."""
+    picture = pictures.all_full()
+    shop = picture.services[0]
+    sites = tuple(
+        msgspec.structs.replace(one, targets_ready=0, capacity=None) if one.site == "west" else one
+        for one in shop.sites
+    )
+    assert sites != shop.sites
+    shop = msgspec.structs.replace(shop, sites=sites)
+    return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
+
+
 def one_is_closed() -> Live:
     """As `pictures.all_full`, and its certificate has ended."""
     picture = pictures.all_full()
@@ -137,6 +150,11 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
     "drained": (
         full_or_drained(),
         "shop is full or drained at every site that may serve it.",
+        "Requests wait for room here. 120/s fail at shop.",
+    ),
+    "not-ready": (
+        full_or_not_ready(),
+        "shop is full or not ready at every site that may serve it.",
         "Requests wait for room here. 120/s fail at shop.",
     ),
     "ejected": (

@@ -248,9 +248,9 @@ SERVICES: Final = (
         "Requests that find the queue of this site full, or wait in it for longer than "
         "`queueWait`, get 503 with Retry-After: more than 5 % of all in the last seconds. Requests "
         "that fail otherwise, as at a target that answers 5xx, are counted apart. The text "
-        "names sites with room that a rule or the policy `failover` leaves out, and rates that are "
-        "used up; the next step has the command for each. Once there is room again it goes "
-        "within seconds.",
+        "names sites whose targets are not ready, sites with room that a rule or the policy "
+        "`failover` leaves out, and rates that are used up; the next step has the command for "
+        "each. Once there is room again it goes within seconds.",
         "Add targets, or raise the capacity or the rate of those that can take more: "
         "sitectl why NAME",
     ),
@@ -268,7 +268,7 @@ SERVICES: Final = (
         "Requests wait because every site that may serve them is full",
         "No site with a ready target of the service has a free slot, of those that may serve it. "
         "Requests wait at this site for one: they are served late, and turned away after "
-        "`queueWait`. The text names sites with room that a rule leaves out, as that of SW0337.",
+        "`queueWait`. The text names sites as that of SW0337 does.",
         "Add targets, or raise the capacity of those that can take more: sitectl why NAME",
     ),
     Code(

@@ -25,13 +25,20 @@ NO_READY_TARGET: Final = "found no ready target at any site that is reached and 
 def every_site_is_full(
     *,
     is_one_away: bool,
+    unready: Sequence[str] = (),
     draining: Sequence[str] = (),
     ejected: Sequence[str] = (),
     refusing: Sequence[str] = (),
 ) -> str:
-    """``is_one_away``: a site that recently offered the service is out of reach. ``draining``:
-    names of sites with targets that take nothing new; ``ejected``: of those where requests fail;
-    ``refusing``: of those whose router is short of memory."""
+    """``is_one_away``: a site that recently offered the service is out of reach. ``unready``: names
+    of sites with targets of which none is ready; ``draining``: of those that take nothing new;
+    ``ejected``: of those where requests fail; ``refusing``: of those whose router is short of
+    memory."""
     full = EVERY_REACHED_IS_FULL if is_one_away else EVERY_SITE_IS_FULL
-    others = (("draining", draining), ("ejected", ejected), ("short of memory", refusing))
+    others = (
+        ("without a ready target", unready),
+        ("draining", draining),
+        ("ejected", ejected),
+        ("short of memory", refusing),
+    )
     return " or ".join([full, *(f"{word} ({', '.join(names)})" for word, names in others if names)])

@@ -26,6 +26,7 @@ from router.operate.problems.spill_reason import (
     long_time_text,
     per_s_text,
     refusing,
+    unready,
 )
 from router.workers.recent_port_figures import RecentPortFigures
 
@@ -110,14 +111,17 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     that raises this site's cap, if its targets take more. ``reserved``: slots that others do not
     get, in a sentence. ``take_all``: the commands that end an operator's drain of this
     site. ``wants_targets``: some sites are full of requests. ``away``: sites that recently offered
-    the service and are out of reach. ``draining``: sites that take nothing new, ``ejected``: those
-    where requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a request
-    would find room now, which does not mean that the next ones will: a slot is free for a moment
-    also while many are turned away. ``may_wait``: the service has a queue. ``declared_at``: the
-    site that alone may change that; empty: this one.
+    the service and are out of reach. ``unready``: sites with targets of which none is ready,
+    ``unready_there``: those but this one, ``draining``: sites that take nothing new, ``ejected``:
+    those where requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a
+    request would find room now, which does not mean that the next ones will: a slot is free for a
+    moment also while many are turned away. ``may_wait``: the service has a queue. ``declared_at``:
+    the site that alone may change that; empty: this one.
     """
 
     away: Sequence[str] = ()
+    unready: Sequence[str] = ()
+    unready_there: Sequence[str] = ()
     draining: Sequence[str] = ()
     ejected: Sequence[str] = ()
     refusing: Sequence[str] = ()
@@ -142,13 +146,19 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     def hint(self, key: ServiceKey) -> str:
         """The steps that make room."""
         targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
-        links = memory = ""
+        links = unready = memory = ""
         if self.refusing:
             memory = f"Give the router more memory at {', '.join(self.refusing[:SITES_NAMED])}"
         if self.away:
             links = f"See why {_named(self.away)} not reached: sitectl ping {self.away[0]}"
+        if there := self._there:
+            unready = (
+                f"See why no target of {there} is ready. At {there}: sitectl service status "
+                f"{key.name}"
+            )
         parts = (
             links,
+            unready,
             self.left_out.let_in,
             f"To take all of it here: {self.take_all}" if self.take_all else "",
             self.raise_them,
@@ -161,11 +171,20 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
 
     def in_passing(self, key: ServiceKey) -> str:
         """Steps besides more targets as clauses within another sentence, each with a comma."""
+        unready = ""
+        if there := self._there:
+            see = f"sitectl service status {key.name}"
+            unready = f"make targets of {there} ready (at {there}: {see}), "
         cap = f"raise the cap of this site ({self.raise_cap}), " if self.raise_cap else ""
         if self.may_wait:
-            return cap
+            return f"{unready}{cap}"
         where = f"at {self.declared_at}: " if self.declared_at else ""
-        return f"{cap}let requests wait ({where}{_with_queue(key)}), "
+        return f"{unready}{cap}let requests wait ({where}{_with_queue(key)}), "
+
+    @property
+    def _there(self) -> str:
+        """The other sites without a ready target, in words."""
+        return ", ".join(self.unready_there[:SITES_NAMED])
 
     def _let_wait(self, key: ServiceKey) -> str:
         where = f". At {self.declared_at}" if self.declared_at else ""
@@ -178,6 +197,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     if explanation is None:
         return NoRoom()
     own, planned = router.identity.site, router.services.get(key)
+    has_targets = planned is not None and planned.has_connector
     is_cap = planned is not None and planned.cap is not None and planned.cap.rate is not None
     serving = [
         one
@@ -201,6 +221,8 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
     )
     return NoRoom(
         away=router.news.absent.unreached(key),
+        unready=unready(explanation, own, has_targets=has_targets),
+        unready_there=unready(explanation, own, has_targets=False),
         draining=draining(explanation),
         ejected=ejected(explanation),
         refusing=refused_by,
@@ -371,6 +393,7 @@ def _full_text(named: str, then: str, found: NoRoom) -> str:
     """``named``: the service port. ``then``: the consequence for requests."""
     full = every_site_is_full(
         is_one_away=bool(found.away),
+        unready=found.unready[:SITES_NAMED],
         draining=found.draining[:SITES_NAMED],
         ejected=found.ejected[:SITES_NAMED],
         refusing=found.refusing[:SITES_NAMED],

@@ -54,6 +54,7 @@ def spill_sentence(
     if isinstance(explanation.decision, NoChoice) and not away:
         full = every_site_is_full(
             is_one_away=is_one_away,
+            unready=unready(explanation, own, has_targets=has_targets),
             draining=draining(explanation),
             ejected=ejected(explanation),
             refusing=refusing(explanation),
@@ -73,6 +74,15 @@ def spill_sentence(
         cause = f"{own_name} has no target of its own"
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
     return f"{cause}: {went}{lost}"
+
+
+def unready(explanation: Explanation, own: SiteId, *, has_targets: bool) -> list[str]:
+    """Names of sites with targets of which none is ready, this one too if it ``has_targets``."""
+    return [
+        one.site_name
+        for one in explanation.candidates
+        if one.verdict == "no-target" and (has_targets or one.site != own)
+    ]
 
 
 def draining(explanation: Explanation) -> list[str]:

@@ -275,6 +275,7 @@ def full_text(candidates: Sequence[WhyCandidate]) -> str:
 
     full = every_site_is_full(
         is_one_away=bool(named("unreachable")),
+        unready=named("no-target"),
         draining=named("draining"),
         ejected=named("ejected"),
         refusing=[one.site for one in candidates if one.verdict == "full" and one.refuses],

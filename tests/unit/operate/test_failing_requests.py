@@ -355,6 +355,42 @@ def test_a_site_that_drains_is_not_called_full() -> None:
     assert "every site that may serve it is full or draining (b): " in one.message
 
 
+def test_a_site_without_a_ready_target_is_not_called_full() -> None:
+    """Its targets were dead, and the step was to add some, or to raise their capacity."""
+    world = World(3, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, cost=1)
+    a.link(c, cost=2)
+    a.declare(queue=1)
+    a.serve(1, capacity=1, service_s=1.0)
+    b.serve(2, capacity=50)
+    world.run(5)
+    for target in b.targets.values():
+        target.listener.close()
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(30, 40)
+    c.offer(5, 40)
+    world.run(20)
+    (found,) = found_at(a, recorder)
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    full = "every site that may serve it is full or without a ready target (b): "
+    assert one.code == "SW0337" and full in one.message
+    see = "sitectl service status shop"
+    assert one.hint.startswith(f"See why no target of b is ready. At b: {see}. Add targets, or ")
+    room = no_room(c.router, SHOP, c.network.now())
+    assert room.unready == ["b"], "c has no targets, so none of them is down"
+    assert f"make targets of b ready (at b: {see}), " in room.in_passing(SHOP)
+
+
+def test_this_site_is_not_called_full_while_its_own_targets_are_down() -> None:
+    found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
+    (one,) = problems_of([found], lambda key: NoRoom(unready=["near"]))
+    assert "every site that may serve it is full or without a ready target (near): " in one.message
+    assert one.hint.startswith("Add targets, or "), "SW0335 has the step"
+
+
 def test_the_command_that_ends_the_drain_of_this_site_is_a_next_step() -> None:
     found = PortFailures(key=SHOP, lately=lately(200, all_full=120))
     command = "sitectl site drain --to 100%"

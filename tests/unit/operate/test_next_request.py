@@ -38,6 +38,10 @@ def candidates(verdicts: Sequence[str], *, refuses: bool = False) -> list[WhyCan
         (["full", "unreachable"], "every site that is reached and may serve it is full"),
         (["full", "draining"], "every site that may serve it is full or draining (s1)"),
         (
+            ["full", "no-target", "draining"],
+            "every site that may serve it is full or without a ready target (s1) or draining (s2)",
+        ),
+        (
             ["sheddable-share", "full"],
             "every site that may serve it is full or keeps its rest for others",
         ),

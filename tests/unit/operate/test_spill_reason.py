@@ -228,6 +228,29 @@ def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:
     assert said.startswith("every site that may serve it is full or ejected (near): ")
 
 
+@pytest.mark.parametrize(
+    ("has_targets", "unready"),
+    [(True, " or without a ready target (near)"), (False, "")],
+)
+def test_this_site_is_not_called_full_while_its_targets_are_down(
+    has_targets: bool, unready: str
+) -> None:
+    gone = here(targets_ready=0, verdict="no-target")
+    beside = here(site=FAR, site_name="far", path=("b",), verdict="full")
+    choice = NoChoice("all-full", (), local_waitable=False)
+    said = spill_sentence(
+        Explanation("fill", choice, (gone, beside)),
+        msgspec.structs.replace(lately({}), spilled_to={}),
+        own=NEAR,
+        name_of=NAMES.__getitem__,
+        has_targets=has_targets,
+        is_drained=False,
+        queued=7,
+        in_flight_mean=0.0,
+    )
+    assert said.startswith(f"every site that may serve it is full{unready}: ")
+
+
 def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
     gone = here(targets_ready=0, verdict="no-target")
     assert sentence(lately({"no-target": 20}), gone) == (

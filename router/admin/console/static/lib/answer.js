@@ -37,12 +37,22 @@ function isEjectedAnywhere(service) {
   );
 }
 
-/** `full`, `full or drained`, `full, drained or ejected`. */
+/** Whether no target of a site that may serve is ready, for another reason than those above. */
+function isUnreadyAnywhere(service) {
+  return service.sites.some((site) => {
+    const isDrained = site.draining || (site.local && service.takes === 0);
+    const areEjected = site.ejected_s != null || (site.local && service.targets.some(isEjected));
+    return site.targets_ready === 0 && !site.left_out && !isDrained && !areEjected;
+  });
+}
+
+/** `full`, `full or drained`, `full, not ready or ejected`. */
 function fullness(services) {
   const words = ["full"];
+  if (services.some(isUnreadyAnywhere)) words.push("not ready");
   if (services.some(isDrainedAnywhere)) words.push("drained");
   if (services.some(isEjectedAnywhere)) words.push("ejected");
-  return words.join(", ").replace(/, (\w+)$/, " or $1");
+  return words.join(", ").replace(/, ([\w ]+)$/, " or $1");
 }
 
 /** @param {any} live @returns {{text: string, more: string, tone: string}} */
