@@ -139,6 +139,8 @@ def _without_its_port(holders: Sequence[PortHolder | None]) -> str:
 def _held_by(holder: PortHolder | None, name_of: Callable[[SiteId], str]) -> str:
     if holder is None:
         return ""
+    if holder.is_given:
+        return f", the port that this site gives {holder.service}"
     if holder.site is None:
         return f", the port of {holder.service} of this site"
     site = "a site of before the restart" if holder.site == FORMER else name_of(holder.site)

@@ -155,7 +155,7 @@ def test_the_holder_of_an_address_is_who_listens_there_whatever_its_service_port
     grants = office(99).grants(wanted(*listeners, own=tuple(declared)), declared, {}, NOBODY)
     assert grants.refused == {"b": {8_081: ListenerRefusal.PLACE}}
     assert grants.unlistened[0].places == (("10.0.0.2", 9_000),)
-    assert grants.unlistened[0].holders == (PortHolder("a", None),)
+    assert grants.unlistened[0].holders == (PortHolder("a", None, is_given=True),)
 
 
 def test_an_own_service_that_is_deleted_keeps_no_port(office: Offices) -> None:

@@ -146,6 +146,15 @@ def test_a_port_that_an_own_service_has_is_another_sites_once_that_gives_it_away
     )
 
 
+def test_a_service_of_another_site_that_was_given_its_port_here_is_not_called_this_sites() -> None:
+    """`service set shop:80 --listen 80` at a site that does not declare shop, as advised."""
+    keys, holders = (ServiceKey("store", 80),), (PortHolder("shop", None, is_given=True),)
+    one = MissingListeners(SiteId("b"), ListenerRefusal.PLACE, 1, keys, holders)
+    (problem,) = of_listener_budgets([one], {SiteId("b"): "beta"}.__getitem__)
+    assert "(store:80, the port that this site gives shop)" in problem.message
+    assert "To give it this port: sitectl service set shop --listen none. " in problem.hint
+
+
 def test_an_own_service_whose_port_another_own_one_has_is_told_what_frees_it() -> None:
     keys, holders = (ServiceKey("other", 80),), (PortHolder("shop", None),)
     one = MissingListeners(None, ListenerRefusal.PLACE, 1, keys, holders)
