@@ -73,17 +73,22 @@ class SiteProblems:
         self._left_out = left_out
         self._similar = SimilarServices()
 
-    def why_unknown(self, service: str, given: SharingRules) -> Problem | None:
-        """Why ``service`` is not known here; None: it is, or no reason is known. ``given``: the
-        rules as configured."""
+    def why_unknown(self, service: str, wanted: Wanted | None) -> Problem | None:
+        """Why ``service`` is not known here; None: it is, or no reason is known."""
         table = self._routing.table
+        given = wanted.rules if wanted is not None else SharingRules()
         if service in table.declarations or service in table.idle:
             return None
-        former = (one.creation for one, _ in self._services.undeclared if one.service == service)
+        known = self._known_sites(table, wanted)
+        former = (
+            problems.creation_of(one, known)
+            for one, _ in self._services.undeclared
+            if one.service == service
+        )
         return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
             service,
             self._services.other_owners_of(service) or self._news.deleted_declarer(service),
-            self._known_sites(table),
+            known,
             next(former, created(service)),
         )
 
@@ -100,7 +105,7 @@ class SiteProblems:
         ]
         return (
             *config,
-            *problems.of_undeclared(undeclared, self._known_sites(table), rules),
+            *problems.of_undeclared(undeclared, self._known_sites(table, wanted), rules),
             *refused_declarations.problems_of(table, rules),
             *self._services.problems,
             *unserved.problems_of(self._unserved(table, utc), utc),
@@ -125,10 +130,13 @@ class SiteProblems:
             *problems.of_edge(self._routing.left_out),
         )
 
-    def _known_sites(self, table: RouteTable) -> KnownSites:
+    def _known_sites(self, table: RouteTable, wanted: Wanted | None) -> KnownSites:
         all_up = _are_up(self._links.status())
         similar = partial(self._similar.to, names=table.declarations.keys())
-        return KnownSites(table, self._names.site, self._news.deleted, all_up, similar)
+        shares_ports = wanted is None or wanted.inner_ports is None
+        return KnownSites(
+            table, self._names.site, self._news.deleted, all_up, similar, shares_ports
+        )
 
     def _of_weights(self, wanted: Wanted | None, table: RouteTable) -> Sequence[Problem]:
         if wanted is None:

@@ -453,7 +453,7 @@ class SiteRouter:
 
     def why_unknown(self, service: str) -> Problem | None:
         """Why ``service`` is not known here; None: it is, or no reason is known."""
-        return self.site_problems.why_unknown(service, self.given_rules)
+        return self.site_problems.why_unknown(service, self._wanted)
 
     @property
     def given_rules(self) -> SharingRules:

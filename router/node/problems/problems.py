@@ -33,7 +33,8 @@ class KnownSites(msgspec.Struct, frozen=True):
     """The sites that this one knows: ``name_of`` each, and which were ``deleted``.
 
     ``all_links_up``: every link of this site is up, and there are some. ``similar``: the declared
-    service whose name is most like another name; empty: none is.
+    service whose name is most like another name; empty: none is. ``shares_ports``: two services
+    with one port would collide here: this site is no namespace.
     """
 
     table: RouteTable
@@ -41,6 +42,23 @@ class KnownSites(msgspec.Struct, frozen=True):
     deleted: Container[SiteId]
     all_links_up: bool
     similar: Callable[[str], str]
+    shares_ports: bool = True
+
+    def successor(self, one: Undeclared) -> tuple[str, int] | None:
+        """A declared service with a port that the service of ``one`` had, and that port: the
+        service may have been renamed, and cannot be declared again as it was."""
+        if not self.shares_ports:
+            return None
+        declared = self.table.declarations.items()
+        return next(
+            (
+                (name, port)
+                for port in one.ports
+                for name, each in declared
+                if port in each.declaration.spec.ports
+            ),
+            None,
+        )
 
 
 def of_config(errors: list[ConfigError]) -> tuple[Problem, ...]:
@@ -227,20 +245,34 @@ def of_unknown(
 def _undeclared(
     one: Undeclared, alike: Sequence[str], owners: Sequence[SiteId], known: KnownSites
 ) -> Problem:
-    hint, code = one.creation, "SW0301"
+    successor = known.successor(one)
+    hint, code = creation_of(one, known), "SW0301"
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
         hint = f"{hint}, or: {undo}"
     is_new = not (one.ports or owners or known.table.barred.get(one.service))
-    if is_new and (meant := known.similar(one.service)):
+    meant, taken = "", ""
+    if successor is not None:
+        meant, port = successor
+        taken = f" {meant} has its port {port} now."
+    elif is_new:
+        meant = known.similar(one.service)
+    if meant:
         hint = f"{_renaming(one, alike, meant)}. If not: {hint}"
     why, hint = _gone(one.service, owners, known, hint)
-    message = f"{_labelled(one.kind, alike)}: no site declares the service {one.service}.{why}"
+    none = f"no site declares the service {one.service}"
+    message = f"{_labelled(one.kind, alike)}: {none}.{why}{taken}"
     return Problem(code=code, message=message, hint=hint)
 
 
+def creation_of(one: Undeclared, known: KnownSites) -> str:
+    """The command that declares the service of ``one``, as it was unless another one has its
+    port."""
+    return (msgspec.structs.replace(one, ports=()) if known.successor(one) else one).creation
+
+
 def _renaming(one: Undeclared, alike: Sequence[str], meant: str) -> str:
-    """Documents that may have misspelled ``meant``, a declared service, and how to correct them."""
+    """Documents that may have meant ``meant``, a declared service, and how to correct them."""
     correct = f"Did you mean {meant}? Correct {_labelled(one.kind.lower(), alike)}"
     if one.kind == "Policy":
         return correct

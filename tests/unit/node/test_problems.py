@@ -8,6 +8,7 @@ import pytest
 from router.model import limits
 from router.model.errors import ConfigError, Severity
 from router.model.ids import RouterId, ServiceKey, SiteId
+from router.model.messages.adverts import Declaration
 from router.model.rights.sharing import Sharing, SharingRules
 from router.model.specs import PolicySpec, ServiceSpec
 from router.node.problems.listener_problems import of_listener_budgets, of_listeners
@@ -27,6 +28,7 @@ from router.node.services.listeners.budget import ListenerRefusal
 from router.node.services.listeners.grants import FORMER, MissingListeners, PortHolder
 from router.node.services.plan import Undeclared
 from router.routing.bars import BarRow
+from router.routing.declared import Declared
 from router.routing.table import RouteTable, SiteRoute
 from router.service.figures import ListenerState
 from sitectl.base.advice import Place
@@ -321,6 +323,38 @@ def test_a_name_that_is_nearly_that_of_a_service_may_have_meant_it() -> None:
     )
     (owned,) = of_undeclared([(shpo, [SiteId("b")])], near, OPEN)
     assert "Did you mean" not in owned.hint, "it was declared"
+
+
+def test_a_service_whose_port_another_one_has_now_may_have_been_renamed() -> None:
+    """Its step was to declare it again as it was: then both had one port, at every site."""
+    shop = Undeclared(
+        "Connector", "here", "shop", targets="10.0.0.1:80", ports=(8080,), protocol="http"
+    )
+    spec = ServiceSpec(ports=(8080,), protocol="http")
+    declared = Declared(
+        declaration=Declaration(name="store", spec=spec, declared_at_s=0.0),
+        site=SiteId("b"),
+        reachable=True,
+        conflicts=(),
+    )
+    renamed = msgspec.structs.replace(table(b="east"), declarations={"store": declared})
+    (problem,) = of_undeclared([(shop, [])], known(renamed), OPEN)
+    assert problem.message == (
+        "Connector here: no site declares the service shop. store has its port 8080 now."
+    )
+    assert problem.hint == (
+        "Did you mean store? Correct connector here, or: sitectl service bind store 10.0.0.1:80; "
+        "sitectl service unbind shop 10.0.0.1:80. If not: "
+        "sitectl service create shop PORT --protocol http"
+    )
+    (problem,) = of_undeclared([(shop, [SiteId("b")])], known(renamed), OPEN)
+    assert problem.message.endswith(" not for this site. store has its port 8080 now.")
+    namespace = msgspec.structs.replace(known(renamed), shares_ports=False)
+    (problem,) = of_undeclared([(shop, [])], namespace, OPEN)
+    assert problem.hint == "sitectl service create shop 8080 --protocol http"
+    other = msgspec.structs.replace(shop, ports=(8081,))
+    (problem,) = of_undeclared([(other, [])], known(renamed), OPEN)
+    assert problem.hint == "sitectl service create shop 8081 --protocol http"
 
 
 def test_connectors_of_one_service_that_is_not_declared_are_one_problem() -> None:
