@@ -14,7 +14,7 @@ _ADDRESS = re.compile(
 def without_addresses(error: str, host: str) -> str:
     """``error`` without ``host`` and anything that looks like an address."""
     text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-]*\w)", "\0", error)
-    text = re.sub(r"\[?\0\]?(:\d+)?", "the target", _ADDRESS.sub("\0", text))
+    text = re.sub(r"\[?\0\]?(:\d+)?( \(\0\))?", "the target", _ADDRESS.sub("\0", text))
     return re.sub(r"[^ -~]+", " ", text)[: limits.INQUIRY_ERROR_MAX]
 
 

@@ -29,6 +29,12 @@ from router.service.figures import TargetInfo
             "db.corp",
             "the target: the target refused the connection",
         ),
+        (
+            "db.corp:5432 (10.1.2.3) refused the connection",
+            "db.corp",
+            "the target refused the connection",
+        ),
+        ("db.corp:5432 (fd00::5) did not answer", "db.corp", "the target did not answer"),
         ("answered 503 to GET /db-is-up", "db", "answered 503 to GET /db-is-up"),
         ("broke off:\x1b[2Jwhat\u2028", "db", "broke off: [2Jwhat "),
         ("", "db", ""),
