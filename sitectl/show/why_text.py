@@ -114,9 +114,11 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> st
         case "too-long":
             return f"{full}. At present {some_wait}: as many as can be served within {wait}."
         case _ if not limit:
+            there = output.safe(queue.get("declared_at") or "")
             return (
                 f"{full}, and no {counted} may wait: the queue of this service is 0. "
-                f"To let some wait: sitectl service set {name} --queue default"
+                f"To let some wait{f', at {there}' if there else ''}: "
+                f"sitectl service set {name} --queue default"
             )
         case _ if waiting > limit:
             return (

@@ -37,6 +37,28 @@ def test_why_says_whether_the_next_request_waits_and_its_advice_works(net: Netwo
     assert [one.status for one in (*first.result(), *second.result())] == [200, 200]
 
 
+def test_a_site_that_did_not_declare_the_service_is_told_where_its_queue_is_set(
+    net: Network,
+) -> None:
+    near, far = net.site("near"), net.site("far")
+    target = net.http("far")
+    far.connect("shop", target, capacity=1)
+    net.link(near, far, 5)
+    net.start()
+    net.see_each_other()
+    far.ctl("service", "create", "shop", str(SHOP_PORT), "--protocol", "http", "--queue", "0")
+    net.ready("shop", {"far": 1})
+    target.hold()
+    first = sending(near.address, SHOP_PORT, 1)
+    until(lambda: target.in_hand == 1, "the slot is taken")
+    advice = "To let some wait, at far: sitectl service set shop --queue default"
+    until(lambda: advice in near.ctl("why", "shop").out, "far is full")
+    far.ctl(*advice.split()[7:])
+    until(lambda: near.json("why", "shop")["queue"]["outlook"] == "waits", "requests may wait")
+    target.release()
+    assert [one.status for one in first.result()] == [200]
+
+
 def test_without_a_target_here_it_is_said_that_the_other_site_is_full(net: Network) -> None:
     near, far = net.site("near"), net.site("far")
     dead, target = net.http("near"), net.http("far")

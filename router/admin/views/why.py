@@ -25,7 +25,7 @@ class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
     that time). ``held_by``: the burst hook that is waking a site, or would, for which a request may
     wait this long; ``waking_s``: for how long it has been; None: it would. ``again_s``: it failed,
     and runs again after this time. ``woken``: the site that it woke answers, and waiting requests
-    proceed.
+    proceed. ``declared_at``: the site that alone may change the queue's settings; empty: this one.
     """
 
     outlook: str
@@ -36,6 +36,7 @@ class WhyQueue(msgspec.Struct, frozen=True, kw_only=True):
     waking_s: float | None = None
     again_s: float | None = None
     woken: bool = False
+    declared_at: str = ""
 
 
 class WhyCandidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from router.model.settings import AffinityBy
 from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.node.news.absent_sites import rows
 from router.node.news.bar_news import bar_note
-from router.node.problems.left_out import NOTHING
+from router.node.problems.left_out import NOTHING, declared_elsewhere
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.services.drain_share import part_note
 from router.node.site_router import SiteRouter
@@ -98,7 +98,8 @@ def explained(
         queue=_queue(
             None
             if refusal
-            else forwarder.readings.queue_now(key, explanation.decision, sheddable=sheddable)
+            else forwarder.readings.queue_now(key, explanation.decision, sheddable=sheddable),
+            declared_elsewhere(router.routing.table, key.name),
         ),
         sheddable=sheddable,
         protocol=router.services[key].declaration.spec.protocol,
@@ -158,7 +159,7 @@ def _note(
     return "; ".join(filter(None, notes))
 
 
-def _queue(now: QueueNow | None) -> WhyQueue | None:
+def _queue(now: QueueNow | None, declared_at: str) -> WhyQueue | None:
     if now is None:
         return None
     wake = now.wake
@@ -171,6 +172,7 @@ def _queue(now: QueueNow | None) -> WhyQueue | None:
         waking_s=now.waking_s,
         again_s=now.again_s,
         woken=now.is_woken,
+        declared_at=declared_at,
     )
 
 
