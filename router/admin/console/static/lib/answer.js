@@ -7,7 +7,7 @@ import { inOrder } from "./network/sites.js";
 import {
   becauseOf, begins, idleText, isFailing, isFault, leavingText, nounOf, openElsewhere, reasons, scopeOf, servedBy, spilling,
 } from "./spills.js";
-import { answersErrors, answersNothing, breaksOff, isEjected } from "./targets.js";
+import { answersErrors, answersNothing, givesNoWholeAnswer, isEjected } from "./targets.js";
 import { atThisRouter } from "./words.js";
 
 const NAMED = 3; // Services or sites that a sentence names.
@@ -251,8 +251,9 @@ function silentHere(live) {
 
 /** Which services have targets here that failed requests lately: some may have stopped doing so. */
 function failedHere(live) {
-  const [errors, breaks] = ["answered 5xx in the last minute", "broke off requests in the last minute"];
-  return told(live, answersErrors, errors, errors) + told(live, breaksOff, breaks, breaks);
+  const errors = "answered 5xx in the last minute";
+  const torn = "gave some requests no whole answer in the last minute"; // Reset, torn or late.
+  return told(live, answersErrors, errors, errors) + told(live, givesNoWholeAnswer, torn, torn);
 }
 
 /** ` A target of shop answers nothing.`; empty: no target does. */

@@ -20,7 +20,7 @@ export function answersErrors(target) {
 }
 
 /** A ready target that resets, cuts off or delays answers: it stays in use. */
-export function breaksOff(target) {
+export function givesNoWholeAnswer(target) {
   return target.error_kind === "no-whole-answer";
 }
 

@@ -12,7 +12,7 @@ import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
 import { begins, idleText, isFailing, leavingText, nounOf, servedBy, spilledText } from "../lib/spills.js";
 import { useAnswer } from "../lib/store.js";
-import { Elsewhere, Targets, answersErrors, answersNothing, breaksOff } from "../lib/targets.js";
+import { Elsewhere, Targets, answersErrors, answersNothing, givesNoWholeAnswer } from "../lib/targets.js";
 import { Badge, Card, Copy, Empty, Failed, Loading, Meter, Sparkline, Table } from "../lib/ui.js";
 import { Candidates, known, RunnerUp } from "../lib/why.js";
 import { whoseRequests } from "../lib/words.js";
@@ -204,7 +204,7 @@ const ERRORS_SAID = 2; // The table has all of them.
 /** Where requests go. Begins with failures if many fail, and ends with targets that return errors. */
 function statement(service, now, live) {
   const errors = service.targets
-    .filter((one) => answersErrors(one) || breaksOff(one))
+    .filter((one) => answersErrors(one) || givesNoWholeAnswer(one))
     .map((one) => ` ${addressOf(one)} ${one.error}.`)
     .slice(0, ERRORS_SAID)
     .join("");
