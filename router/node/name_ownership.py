@@ -11,6 +11,7 @@ from router.model.ids import SiteId
 from router.model.limits import OWNER_WITHDRAWN_S
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import names_site
+from router.model.wording.withdrawal import withdrawal
 from router.net.ports import Network
 from router.node.services.ports import SharedOwners
 from router.routing.core import RoutingCore
@@ -68,8 +69,7 @@ class NameAdoption:
         if table.site in declaring:
             raise CommandRefused(
                 f"service {service[:80]!r} is declared at this site, and that counts here",
-                f"sitectl service delete {service[:80]} (its targets here go, too: bind them "
-                "again), then adopt it",
+                f"{withdrawal(service[:80])}, then adopt it",
             )
         found = [site for site in sorted(declaring) if names_site(given, table.party(site))]
         if len(found) != 1:
@@ -154,9 +154,8 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
     sites = () if name not in table.owners else table.owners[name].sites
     owners = _named(table, sites)
     hint = (  # The origin of their declarations is not known here.
-        f"At {others} make it alike, or delete it: sitectl service delete {name} (its targets "
-        "there go, too: bind them again). If it is a user's own object there, that command names "
-        "the one that works"
+        f"At {others} make it alike, or delete it: {withdrawal(name, 'there')}. If it is a user's "
+        "own object there, that command names the one that works"
     )
     content, own = _content(entry), "owns" if len(sites) == 1 else "own"
     if entry.site != table.site and {*sites} & {*entry.conflicts}:
@@ -165,8 +164,8 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
             f"in force here is that of {here} ({content}), which this edge follows, but {owners} "
             f"{own} the name"
         )
-        by_verb = f"sitectl service delete {name} (its targets there go, too: bind them again)"
-        hint = f"At {here} make it alike, or leave the name to {owners}: {by_verb}"
+        give_way = withdrawal(name, "there")
+        hint = f"At {here} make it alike, or leave the name to {owners}: {give_way}"
     elif entry.site != table.site:
         who = "owns the name" if entry.site in sites else f"says what {owners} said"
         which = f"in force here is that of {here}, which {who} ({content})"
@@ -177,8 +176,8 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
             f"this site uses its own ({content}), but other sites use that of {owners}, which "
             f"{own} the name"
         )
-        by_verb = f"sitectl service delete {name} (its targets here go, too: bind them again)"
-        hint = f"Make yours alike, or leave the name to {owners}: {removal or by_verb}"
+        give_way = removal or withdrawal(name)
+        hint = f"Make yours alike, or leave the name to {owners}: {give_way}"
     return Problem(
         code="SW0304",
         message=f"Service {name} is declared differently by {others}; {which}.",

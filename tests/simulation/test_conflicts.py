@@ -7,6 +7,7 @@ import pytest
 
 from router.model.limits import LSA_MAX_AGE_S
 from router.model.specs import ServiceProtocol
+from router.model.wording.withdrawal import withdrawal
 from router.node.name_ownership import problems_of
 from simulator.virtual import SimIdentity
 from tests.simulation.world import SERVICE, SimSite, World
@@ -173,8 +174,8 @@ def test_an_edge_leaves_out_candidates_that_serve_another_protocol_than_counts_t
     assert (
         e.router.left_out(SERVICE, explanation).let_in
         == {
-            "": "At b leave the name to a: sitectl service delete shop",
-            "tcp": "Leave the name to a: sitectl service delete shop",
+            "": f"At b leave the name to a: {withdrawal('shop', 'there')}",
+            "tcp": f"Leave the name to a: {withdrawal('shop')}",
             "http": "At b: sitectl service set shop --protocol http",
         }[own]
     )

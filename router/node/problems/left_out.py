@@ -14,6 +14,7 @@ from router.balance.deciding.decisions import CandidateReport, Explanation, NoCh
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.rights.sharing import SharingRules, any_matches, name_any
+from router.model.wording.withdrawal import withdrawal
 from router.routing.sharing import counting_word
 from router.routing.table import RouteTable
 
@@ -138,12 +139,11 @@ def _unused(facts: LeftOutFacts, one: _Site, candidate: RemoteCandidate) -> Left
         rivals = {*declared.conflicts} - alike_too if declared is not None else set()
         if declared is not None and owner is not None and {*owner.sites} & rivals:
             theirs = ", ".join(table.party(site).shown for site in owner.sites)
-            removal = f"sitectl service delete {service}"
             if declared.site == table.site:
-                alike = f"Leave the name to {theirs}: {facts.removal or removal}"
+                alike = f"Leave the name to {theirs}: {facts.removal or withdrawal(service)}"
             elif declared.site not in owner.sites:  # The neighbor, which this edge follows.
                 at = table.party(declared.site).shown
-                alike = f"At {at} leave the name to {theirs}: {removal}"
+                alike = f"At {at} leave the name to {theirs}: {withdrawal(service, 'there')}"
         return LeftOut(f"{one.shown} is left out: {candidate.differs}", alike)
     owners = counting_word(table.site, owner, declared)[0] or (table.site,)
     named = ", ".join(table.party(site).shown for site in owners)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from router.model.specs import Document
+from router.model.wording.withdrawal import withdrawal
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict
 from sitectl.base.options import Settings
@@ -49,8 +50,8 @@ def require_in_force(
     raise conflict(
         f"service {name} is declared at {site.name}, and counts there alone: {owner} owns the "
         f"name, so other sites use the declaration of {owner}",
-        f"Declare it alike, or leave it to {owner}: sitectl service delete {name}; or let another "
-        f"site use yours, there: sitectl service adopt {name} --from {site.name}",
+        f"Declare it alike, or leave it to {owner}: {withdrawal(name)}; or let another site use "
+        f"yours, there: sitectl service adopt {name} --from {site.name}",
     )
 
 

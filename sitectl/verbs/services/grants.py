@@ -12,6 +12,7 @@ from router.model.ids import is_site_id
 from router.model.rights.grants import CALL, OFFER, OWN, REDECLARE, VERBS
 from router.model.rights.sharing import names_one_site, pinned, shown_pattern
 from router.model.specs import Document, GrantSpec, SitePolicySpec
+from router.model.wording.withdrawal import withdrawal
 from sitectl.base import output
 from sitectl.base.failure import conflict, usage
 from sitectl.base.options import Settings, completes, dry_run_flag
@@ -179,7 +180,7 @@ def transfer(settings: Settings, name: str, whom: str) -> None:
     output.report(settings, "Policy", name, change, text)
     port = "PORT --protocol PROTOCOL"
     output.note(f"At {shown_pattern(meant)}: sitectl service create {name} {port}")
-    output.note(f"Then here, if it is not to be declared twice: sitectl service delete {name}")
+    output.note(f"Then here, if it is not to be declared twice: {withdrawal(name)}")
 
 
 def granted_text(spec: SitePolicySpec) -> list[str]:

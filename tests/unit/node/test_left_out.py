@@ -165,7 +165,10 @@ def test_where_another_site_owns_the_name_it_is_left_to_that_once() -> None:
         },
     )
     seen = facts(row("far"), row("hub"), table=known)
-    assert left_out(seen).let_in == "Leave the name to hub: sitectl service delete shop"
+    assert left_out(seen).let_in == (
+        "Leave the name to hub: sitectl service delete shop (its targets here go, too: bind them "
+        "again)"
+    )
     by_hand = msgspec.structs.replace(seen, removal="kubectl edit deployment/shop")
     assert left_out(by_hand).let_in == "Leave the name to hub: kubectl edit deployment/shop"
 

@@ -99,6 +99,7 @@ def test_a_transfer_tells_what_both_sites_type(shop: CommandLine) -> None:
     done = shop.ok("service", "transfer", "shop", "--to", "cloud")
     assert "cloud (cccccccc) owns it as soon as it declares it" in done.stdout
     assert "sitectl service create shop" in done.stderr
+    assert "service delete shop (its targets here go, too: bind them again)" in done.stderr
     shop.ok("service", "transfer", "shop", "--to", "kiosk")
     assert grants(shop) == (GrantSpec(site=KIOSK, verbs=("own",)),)
 
