@@ -49,8 +49,6 @@ class RoutersOfSite(Candidate):
         self._some_left_out = True  # Of this decision: the sums are not of all.
         self._some_send_away = False
         self.paths = tuple(path for one in members for path in one.paths)
-        taking = [one for one in members if one.targets_ready and not one.draining]
-        self.cost = min(one.cost for one in taking or members)
         for one in members:
             if isinstance(one, RemoteSite):
                 one.belong_to(self)
@@ -110,6 +108,8 @@ class RoutersOfSite(Candidate):
     def _sum_anew(self) -> None:
         """More than loads changed."""
         self.outline = self.glimpse = None
+        taking = [one for one in self.members if one.targets_ready and not one.draining]
+        self.cost = min([one.cost for one in taking or self.members])
         self.draining = all([one.draining for one in self.members])
         self.is_drained = any([one.is_drained for one in self.members])
         barred = [one.barred for one in self.members]

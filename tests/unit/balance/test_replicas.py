@@ -396,6 +396,29 @@ def test_a_past_decision_has_the_age_that_the_figures_of_this_site_had() -> None
     assert [one.age_s for one in DecisionReplay(seen).reports()] == [4.0, 3.0]
 
 
+@pytest.mark.parametrize("capacity", [2, None])
+def test_a_site_is_as_near_as_the_nearest_of_its_routers_that_has_a_target_now(
+    capacity: int | None,
+) -> None:
+    here = Here(2)
+    here.ledger.set_targets({"t:1": TargetTerms(name="t", capacity=capacity)})
+    here.ledger.set_ready("t:1", False)
+    sibling = candidate("2", OWN, path_cost=2, capacity=None, targets_ready=1)
+    here.balancer.set_remotes([sibling, candidate("9", OTHER, path_cost=1)])
+
+    def costs() -> tuple[int, str]:
+        explanation = here.balancer.explain(0.0)
+        (own,) = [one for one in explanation.candidates if one.site == OWN]
+        assert isinstance(explanation.decision, Decision)
+        return own.path_cost, explanation.decision.site
+
+    assert costs() == (2, OTHER), "its only router with a target is behind the other site"
+    here.ledger.set_ready("t:1", True)
+    assert (costs(), here.take()) == ((0, OWN), OWN_ROUTER)
+    here.ledger.set_ready("t:1", False)
+    assert (costs(), here.take()) == ((2, OTHER), OTHER)
+
+
 @pytest.mark.parametrize(("ejected", "reason"), [(False, "no-target"), (True, "ejected")])
 def test_a_router_of_this_site_that_is_reached_through_another_site_gives_no_reason(
     ejected: bool, reason: str
