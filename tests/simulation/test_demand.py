@@ -113,7 +113,7 @@ def site_with(
     world = World(3, "a")
     site = world["a"]
     site.listeners["shop"] = ListenerSpec(service="shop", listen=f"0.0.0.0:{SERVICE.port}")
-    site.declare("fill", None, None, protocol, "", **fields)
+    site.declare("fill", None, None, protocol, "", SERVICE, **fields)
     site.serve(1, SLOTS, service_s=service_s)
     world.run(3.0)
     return world, site

@@ -8,19 +8,22 @@ import pytest
 from router.admin.views.why import WhyView
 from router.model.events import Event, Refusals
 from tests.examples import seeds
-from tests.simulation.hours.changes import Changes, Told
-from tests.simulation.hours.claims import false_of
+from tests.simulation.hours.changes import LinkChanges, TargetChanges, Told
+from tests.simulation.hours.claims import false_of, false_of_row
 from tests.simulation.hours.counted import Counted
 from tests.simulation.hours.episodes import Episodes
 from tests.simulation.hours.eye import Eye
 from tests.simulation.hours.hour import Hour
 from tests.simulation.hours.next_request import false_next
 from tests.simulation.hours.omissions import Said, unsaid
+from tests.simulation.hours.overview import false_overview, overview
 from tests.simulation.hours.printed import false_in
 from tests.simulation.hours.remembered import false_in_past
-from tests.simulation.world import Answer
+from tests.simulation.world import SERVICE, Answer
 
 MINUTES_S = 80.0
+CALM = 40
+"""The seed of an hour of three routers with two http services."""
 FULL = "every site that may serve it is full"
 FALSE = (
     "a is drained: 1.0/s go to b (cost 1)",
@@ -79,15 +82,23 @@ def test_nothing_false_is_said_in_minutes_of_faults_and_mistakes(seed: int) -> N
 
 def calm() -> Hour:
     """All is well, for so long that it is known to be."""
-    hour = Hour(11)
-    assert (list(hour.world.sites), hour.truth.protocol) == (["a", "b", "c"], "http")
+    hour = Hour(CALM)
+    assert (list(hour.world.sites), [one.protocol for one in hour.truths]) == (
+        ["a", "b", "c"],
+        ["http", "http"],
+    )
     for site in hour.world.sites.values():
-        if not site.connectors:
-            site.serve(1, capacity=5)
-    for _ in range(200):
-        hour.world.run(0.25)
-        hour.truth.sample()
+        for truth in hour.truths:
+            if not truth.connectors_of(site):
+                site.serve(1, capacity=5, service=truth.service)
+    pass_time(hour, 200)
     return hour
+
+
+def pass_time(hour: Hour, samples: int) -> None:
+    for _ in range(samples):
+        hour.world.run(0.25)
+        hour.sample()
 
 
 @pytest.fixture(scope="module")
@@ -101,38 +112,36 @@ def asked() -> Hour:
     """Clients of site a ask, and are served there."""
     hour = calm()
     answers = hour.world["a"].offer(5, 4.0)
-    for _ in range(20):
-        hour.world.run(0.25)
-        hour.truth.sample()
-    hour.truth.answers["a"].extend(answers)
+    pass_time(hour, 20)
+    hour.truths[0].answers["a"].extend(answers)
     return hour
 
 
 def test_a_target_that_answers_and_is_said_to_hang_is_noticed(asked: Hour) -> None:
     hangs = "Target 127.0.0.1:{} of shop:8080 has completed no request for at least 10 s, and"
-    for port in asked.world["a"].targets:
-        assert list(false_of(asked.truth, "a", hangs.format(port))) != []
+    for port in asked.truths[0].ports_at("a"):
+        assert list(false_of(asked.truths, "a", hangs.format(port))) != []
 
 
 @pytest.mark.parametrize("sentence", FALSE)
 def test_a_sentence_that_is_false_is_noticed(quiet: Hour, sentence: str) -> None:
-    assert list(false_of(quiet.truth, "a", sentence)) != []
+    assert list(false_of(quiet.truths, "a", sentence)) != []
 
 
 @pytest.mark.parametrize(("words", "said", "lie"), LIES)
 def test_what_sitectl_says_falsely_is_noticed(quiet: Hour, words: str, said: str, lie: str) -> None:
     printed = quiet.watch("a").eye.typist.type(words)
-    assert list(false_in(quiet.truth, "a", printed)) == []
+    assert list(false_in(quiet.truths, "a", printed)) == []
     assert said in printed.text
     false = printed._replace(text=printed.text.replace(said, lie))
-    assert list(false_in(quiet.truth, "a", false)) != []
+    assert list(false_in(quiet.truths, "a", false)) != []
 
 
 @pytest.mark.parametrize("words", ["status", "check"])
 def test_an_exit_code_that_does_not_fit_is_noticed(quiet: Hour, words: str) -> None:
     printed = quiet.watch("a").eye.typist.type(words)
     assert printed.code == 0
-    assert list(false_in(quiet.truth, "a", printed._replace(code=3))) != []
+    assert list(false_in(quiet.truths, "a", printed._replace(code=3))) != []
 
 
 @pytest.mark.parametrize(
@@ -149,8 +158,8 @@ def test_an_exit_code_that_does_not_fit_is_noticed(quiet: Hour, words: str) -> N
 def test_a_figure_that_is_false_is_noticed(
     quiet: Hour, wrong: dict[tuple[str, ...], float]
 ) -> None:
-    figures = quiet.watch("a").eye.figures()
-    counted = Counted(quiet.truth, "a")
+    figures = quiet.watch("a").eye.figures(SERVICE)
+    counted = Counted(quiet.truths[0], "a")
     assert [*counted.wrong(figures), *counted.wrong(figures)] == []
     assert list(counted.wrong({**figures, **wrong})) != []
 
@@ -166,27 +175,27 @@ def test_a_figure_that_is_false_is_noticed(
     ],
 )
 def test_a_decision_that_was_another_one_is_noticed(asked: Hour, wrong: dict[str, Any]) -> None:
-    now, past = asked.watch("a").eye.past()
+    now, past = asked.watch("a").eye.past(SERVICE)
     assert {one.outcome for one in past} == {"ok"}
-    assert list(false_in_past(asked.truth, "a", now, past)) == []
+    assert list(false_in_past(asked.truths[0], "a", now, past)) == []
     false = [msgspec.structs.replace(past[0], **wrong), *past[1:]]
-    assert list(false_in_past(asked.truth, "a", now, false)) != []
+    assert list(false_in_past(asked.truths[0], "a", now, false)) != []
 
 
 def test_a_request_that_is_not_remembered_is_noticed(asked: Hour) -> None:
-    now, past = asked.watch("a").eye.past()
-    assert list(false_in_past(asked.truth, "a", now, [past[0], *past[2:]])) != []
+    now, past = asked.watch("a").eye.past(SERVICE)
+    assert list(false_in_past(asked.truths[0], "a", now, [past[0], *past[2:]])) != []
 
 
 def test_why_that_names_another_site_is_noticed(asked: Hour) -> None:
     class Liar(Eye):
-        def why(self) -> WhyView | None:
-            why = super().why()
+        def why(self, service: str) -> WhyView | None:
+            why = super().why(service)
             assert why is not None
             decision = msgspec.structs.replace(why.decision, site="b")
             return msgspec.structs.replace(why, decision=decision)
 
-    world, truth = asked.world, asked.truth
+    world, truth = asked.world, asked.truths[0]
     assert list(false_next(world, truth, "a", asked.watch("a").eye)) == []
     world.run(1.0)
     assert list(false_next(world, truth, "a", Liar(world["a"], lambda event: None))) != []
@@ -203,58 +212,94 @@ def episode(code: str, requests: int = 0) -> Event:
 
 
 def test_an_episode_that_has_no_begin_or_no_end_is_noticed(asked: Hour) -> None:
-    episodes = Episodes(asked.truth, "a")
+    truth = asked.truths[0]
+    episodes = Episodes(truth, "a")
     asked.world.run(15.0)
-    asked.truth.sample()
+    asked.sample()
     assert list(episodes.hear(episode("refusing-ended"))) != []
     assert list(episodes.hear(episode("refusing-begun"))) == []
     assert list(episodes.wrong()) != [], "none was refused"
     assert list(episodes.hear(episode("refusing-begun"))) != []
     assert list(episodes.hear(episode("refusing-ended", requests=7))) != []
     assert list(episodes.wrong()) == []
-    refused = Answer(asked.truth.now - 5.0)
+    refused = Answer(truth.now - 5.0)
     refused.ended, refused.status = refused.began, 503
     refused.fields = {"Spillway-Error": "no-route"}
-    asked.truth.answers["a"].append(refused)
+    truth.answers["a"].append(refused)
     assert list(episodes.wrong()) != [], "one was, and it did not begin"
 
 
 def test_a_link_that_comes_or_goes_unsaid_is_noticed() -> None:
     quiet = calm()
-    changes = Changes(quiet.truth, "a")
+    changes = LinkChanges(quiet.truths[0], "a")
     assert list(changes.hear(Told(1, "link-down", "b"))) == []
     assert list(changes.hear(Told(1, "link-down", "b"))) != []
-    assert list(changes.hear(Told(1, "target-down", "127.0.0.1:9001"))) == []
-    assert list(changes.wrong({"9001"})) == []
-    for _ in range(200):
-        quiet.world.run(0.25)
-        quiet.truth.sample()
-    assert len(list(changes.wrong({"9001"}))) == 2
+    assert list(changes.wrong()) == []
+    pass_time(quiet, 200)
+    assert len(list(changes.wrong())) == 1
     assert list(changes.hear(Told(1, "link-up", "b"))) == []
-    assert list(changes.hear(Told(1, "target-up", "127.0.0.1:9001"))) == []
-    assert list(changes.wrong({"9001"})) == []
+    assert list(changes.wrong()) == []
     quiet.world["b"].kill()
-    quiet.truth.gone.add("b")
-    for _ in range(40):
-        quiet.world.run(0.25)
-        quiet.truth.sample()
-    assert list(changes.wrong({"9001"})) != []
+    quiet.network.gone.add("b")
+    pass_time(quiet, 40)
+    assert list(changes.wrong()) != []
+
+
+@pytest.mark.parametrize("of", [0, 1])
+def test_a_target_that_comes_or_goes_unsaid_is_noticed(of: int) -> None:
+    quiet = calm()
+    changes = TargetChanges(quiet.truths, "a")
+    target = f"127.0.0.1:{min(quiet.truths[of].ports_at('a'))}"
+    assert list(changes.hear(Told(1, "target-down", target))) == []
+    assert list(changes.hear(Told(1, "target-down", target))) != []
+    assert list(changes.wrong()) == []
+    pass_time(quiet, 20)
+    (wrong,) = changes.wrong()
+    assert quiet.truths[of].service.name in wrong
+    assert list(changes.hear(Told(1, "target-up", target))) == []
+    assert list(changes.wrong()) == []
 
 
 def test_what_is_not_said_is_noticed() -> None:
     quiet = calm()
-    c = quiet.world["c"]
-    for target in c.targets.values():
+    c, (truth, other) = quiet.world["c"], quiet.truths
+    for target in truth.targets_of(c):
         target.listener.close()
     answers = c.offer(5, 20.0)
-    for _ in range(80):
-        quiet.world.run(0.25)
-        quiet.truth.sample()
-    quiet.truth.answers["c"].extend(answers)
-    said = quiet.watch("c").eye.said()
-    assert list(unsaid(quiet.truth, "c", c, said)) == []
+    pass_time(quiet, 80)
+    truth.answers["c"].extend(answers)
+    seen = quiet.watch("c").eye.seen()
+    said = seen.said(SERVICE)
+    assert list(unsaid(truth, "c", c, said)) == []
+    assert list(unsaid(other, "c", c, seen.said(other.service))) == []
     silent = Said(msgspec.structs.replace(said.status, problems=(), notes=()), [])
-    assert set(unsaid(quiet.truth, "c", c, silent)) == {
-        "no target here is ready",
-        "requests leave this site",
-    }
+    missing = {"no target here is ready", "requests leave this site"}
+    assert set(unsaid(truth, "c", c, silent)) == missing
+    named = [
+        msgspec.structs.replace(one, message=one.message.replace("shop", "books"))
+        for one in said.status.problems
+    ]
+    of_other = msgspec.structs.replace(said.status, problems=named)
+    assert set(unsaid(truth, "c", c, Said(of_other, said.rows))) == {"no target here is ready"}
+
+
+def test_what_names_another_service_than_its_own_is_noticed() -> None:
+    quiet = calm()
+    c, (truth, other) = quiet.world["c"], quiet.truths
+    for target in truth.targets_of(c):
+        target.listener.close()
+    answers = c.offer(5, 20.0)
+    pass_time(quiet, 80)
+    truth.answers["c"].extend(answers)
+    eye = quiet.watch("c").eye
+    texts = [one.message for one in eye.seen().status.problems]
+    assert any("no ready target here" in text or "targets are ready" in text for text in texts)
+    for text in texts:
+        assert list(false_of(quiet.truths, "c", text)) == []
+        assert list(false_of(quiet.truths, "c", text.replace("shop", "books"))) != []
+    assert list(false_of_row(quiet.truths, other, "c", "shop has no ready target")) != []
+    said = overview(eye.live(eye.seen()))
+    assert "shop spills to" in said.text
+    assert list(false_overview(quiet.truths, "c", said)) == []
+    swapped = msgspec.structs.replace(said, text=said.text.replace("shop", "books"))
+    assert list(false_overview(quiet.truths, "c", swapped)) != []

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from router.model import limits
+from router.model.ids import ServiceKey
 from router.model.settings import Affinity, ServiceLimits
 from router.model.specs import (
     ConnectorSpec,
@@ -22,7 +23,7 @@ from router.model.specs import (
 from router.net.ports import Connection, ConnectionHandler, Loss
 from tests.simulation.hours.eye import Eye
 from tests.simulation.tables import sizes
-from tests.simulation.world import SimSite, Target, World
+from tests.simulation.world import SERVICE, SimSite, Target, World
 
 ROUNDS = 4
 MANY = 60
@@ -186,8 +187,12 @@ class Churn:
 
     def _look(self, *services: str) -> None:
         for eye in self.eyes:
-            list(eye.sentences())
-            eye.figures()
+            seen = eye.seen()
+            list(seen.sentences())
+            for _, row in seen.rows:
+                key = ServiceKey(row.service, row.port)
+                list(eye.sentences_of(seen.said(key), key))
+            eye.figures(SERVICE)
         for service in services:
             self.left.router.ask_targets(service, lambda told: None)
         self.world.run(1)

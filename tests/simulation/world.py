@@ -54,8 +54,10 @@ class Target:
         service_s: float,
         all_seen: list[bytes],
         host: str = "127.0.0.1",
+        service: ServiceKey = SERVICE,
     ) -> None:
         self._host = host
+        self.service = service
         self._network = network
         self.all_seen = all_seen
         self.name = name
@@ -72,6 +74,12 @@ class Target:
         self.seen: list[bytes] = []
         self.begun_at: list[float] = []
         self.listen()
+
+    def again(self, network: Network) -> "Target":
+        """One like it, well, on another host or after a restart."""
+        return Target(
+            network, self.port, self.name, self.service_s, self.all_seen, self._host, self.service
+        )
 
     def listen(self) -> None:
         """Take connections, again after ``listener`` was closed."""
@@ -279,9 +287,7 @@ class SimSite:
             tell=self._tell,
         )
         for port, old in list(self.targets.items()):
-            self.targets[port] = Target(
-                self.network, port, self.name, old.service_s, self.world.seen
-            )
+            self.targets[port] = old.again(self.network)
         self.apply()
 
     def _tell(
@@ -327,12 +333,13 @@ class SimSite:
         weights: dict[str, int] | None = None,
         protocol: ServiceProtocol = "http",
         sheddable: str = "",
+        service: ServiceKey = SERVICE,
         **fields: float,
     ) -> None:
         """Declare the service."""
-        self.services["shop"] = ServiceSpec(
+        self.services[service.name] = ServiceSpec(
             protocol=protocol,
-            ports=(SERVICE.port,),
+            ports=(service.port,),
             policy=PolicySpec(name=policy, weights=weights or {}),
             queue=int(fields["queue"]) if "queue" in fields else None,
             queue_wait_s=fields.get("queue_wait_s", 1.0),
@@ -343,15 +350,23 @@ class SimSite:
         self.apply()
 
     def serve(
-        self, count: int, capacity: int | str | None, service_s: float = SERVICE_S, resume: str = ""
+        self,
+        count: int,
+        capacity: int | str | None,
+        service_s: float = SERVICE_S,
+        resume: str = "",
+        service: ServiceKey = SERVICE,
     ) -> None:
         """Start ``count`` targets of ``capacity`` each and connect them."""
         for _ in range(count):
             port = 9001 + len(self.targets)
-            self.targets[port] = Target(self.network, port, self.name, service_s, self.world.seen)
-        self.connectors["here"] = ConnectorSpec(
-            service="shop",
-            targets=tuple(TargetSpec("127.0.0.1", port) for port in self.targets),
+            self.targets[port] = Target(
+                self.network, port, self.name, service_s, self.world.seen, service=service
+            )
+        ports = [port for port, target in self.targets.items() if target.service == service]
+        self.connectors["here" if service == SERVICE else f"here-{service.name}"] = ConnectorSpec(
+            service=service.name,
+            targets=tuple(TargetSpec("127.0.0.1", port) for port in ports),
             capacity=capacity,
             resume=resume,
         )
@@ -366,7 +381,7 @@ class SimSite:
             )
         self.apply()
 
-    def request(self, *fields: str, line: str = "GET /") -> Answer:
+    def request(self, *fields: str, line: str = "GET /", service: ServiceKey = SERVICE) -> Answer:
         """A client of this site asks once, now. ``line``: method and path; and header fields."""
         answer = Answer(self.network.now(), line)
         lines = b"".join(field.encode() + b"\r\n" for field in fields)
@@ -377,16 +392,18 @@ class SimSite:
         def failed(failure: DialFailure) -> None:
             answer.error, answer.ended = failure.code, self.network.now()
 
-        self.network.dial("127.0.0.1", SERVICE.port, connected, failed, timeout_s=5.0)
+        self.network.dial("127.0.0.1", service.port, connected, failed, timeout_s=5.0)
         return answer
 
-    def offer(self, rate: float, seconds: float, *fields: str) -> list[Answer]:
+    def offer(
+        self, rate: float, seconds: float, *fields: str, service: ServiceKey = SERVICE
+    ) -> list[Answer]:
         """Requests evenly over the coming ``seconds``; the list fills as they begin. ``fields``: of
         each."""
         answers: list[Answer] = []
 
         def ask() -> None:
-            answers.append(self.request(*fields))
+            answers.append(self.request(*fields, service=service))
 
         begin = self.network.now()
         for number in range(round(rate * seconds)):

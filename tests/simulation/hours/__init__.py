@@ -2,15 +2,17 @@
 each look all that a site says compared with the truth.
 
 ``python -m tests.simulation.hours --hours 100 --seed 1`` plays as many as one likes; tests play
-some. Three sites with separate clients, of http or, in some hours, of tcp with connections that
-last; in some one of them is an edge, or has two routers, or clients give up, or half of the
-requests are sheddable. Every few seconds an operator drains a site, kills a target, cuts a link,
-lets a router stand still, changes a policy, or takes that back (`acts`).
+some. Three sites with separate clients of a service of http or, in some hours, of tcp with
+connections that last; in some there is another service over the same links, or one of the sites is
+an edge, or has two routers, or clients give up, or half of the requests are sheddable. Every few
+seconds an operator drains a site, kills a target, cuts a link, lets a router stand still, changes a
+policy, or takes that back (`acts`).
 
 The law: **a sentence in the present is true, or was within the last seconds where it comes from
-another site; a figure is one of the last seconds; a lasting state is reported.** `truth` samples
-the truth, `ways` which site has a way to which. `eye` reads all that a router says, `typed` the
-output of `sitectl`. One law for one kind of sentence:
+another site; a figure is one of the last seconds; a lasting state is reported; and each is of the
+service that it names.** `network` samples the truth of routers and links, `ways` which site has a
+way to which, `truth` that of one service. `eye` reads all that a router says, `typed` the output of
+`sitectl`. One law for one kind of sentence:
 
 - `claims`: sentences in the present, each with the condition that makes it true;
 - `omissions`: sentences that must be there;

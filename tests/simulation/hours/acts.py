@@ -1,8 +1,8 @@
 """What may happen in an hour: mistakes of operators, faults, and their ends."""
 
 import random
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -22,27 +22,44 @@ STILL_S: Final = (1.0, 2.0, 5.0, 10.0)
 
 
 class Actor:
-    """Does one thing after the other to ``world``. ``truth``: which routers run, and how long a
-    request takes at targets that are well."""
+    """Does one thing after the other to ``world``. ``truths``: of each service."""
 
-    def __init__(self, world: World, truth: Truth, chance: random.Random) -> None:
-        self._world, self._truth, self._chance = world, truth, chance
+    def __init__(self, world: World, truths: Sequence[Truth], chance: random.Random) -> None:
+        self._world, self._truths, self._chance = world, truths, chance
+        self._network = truths[0].network
+        self._owners = {
+            one.service.name: site
+            for site in world.sites.values()
+            for one in truths
+            if one.service.name in site.services
+        }
         self._thaws: dict[str, float] = {}
         """When routers that stand still go on."""
         self._stopping: set[str] = set()
         self._deleted: set[str] = set()
+        self._truth = truths[0]
+        """Of the service that the act is about, if it is about one."""
 
     def act(self) -> str:
         """One act, in words."""
         running = [site for site in self._world.sites.values() if self._runs(site)]
         if not running:
-            return f"{self._truth.now:.1f} nothing: no router runs"
+            return f"{self._network.now:.1f} nothing: no router runs"
         name = self._chance.choice(list(ACTS))
         site = self._chance.choice(running)
+        self._truth = self._chance.choice(self._truths)
         done = ACTS[name](self, site) or self._key(site)
         for one in {id(one): one for one in (site, self._owner)}.values():
             self.share_documents(one)
-        return f"{self._truth.now:.1f} {name} {done}"
+        return f"{self._network.now:.1f} {name} {done}{self._of_which}"
+
+    @property
+    def _service(self) -> str:
+        return self._truth.service.name
+
+    @property
+    def _of_which(self) -> str:
+        return f" ({self._service})" if len(self._truths) > 1 else ""
 
     def _key(self, site: SimSite) -> str:
         return next(key for key, one in self._world.sites.items() if one is site)
@@ -55,58 +72,56 @@ class Actor:
             other.policies, other.services = dict(site.policies), dict(site.services)
             other.connectors = dict(site.connectors)
             for port in site.targets.keys() - other.targets.keys():
-                seen = self._world.seen
-                other.targets[port] = Target(
-                    other.network, port, other.name, self._truth.service_s, seen
-                )
+                other.targets[port] = site.targets[port].again(other.network)
             if self._runs(other):
                 other.apply()
 
     def _runs(self, site: SimSite) -> bool:
-        return self._key(site) not in self._truth.gone | self._truth.frozen | self._stopping
+        return self._key(site) not in self._network.gone | self._network.frozen | self._stopping
 
     def _some(self, site: SimSite) -> list[Target]:
-        return [one for one in site.targets.values() if self._chance.random() < 0.7]
+        return [one for one in self._truth.targets_of(site) if self._chance.random() < 0.7]
+
+    def _rule(self, site: SimSite, **fields: Any) -> None:
+        """Of a site for the service, in place of what it had."""
+        site.policies[self._service] = SitePolicySpec(service=self._service, **fields)
+        site.apply()
 
     def drain(self, site: SimSite) -> None:
         takes = self._chance.choice((0.0, 0.0, 0.5))
-        site.policies["shop"] = SitePolicySpec(service="shop", takes=takes)
-        site.apply()
+        self._rule(site, takes=takes)
 
     def no_policy(self, site: SimSite) -> None:
-        site.policies.clear()
+        site.policies.pop(self._service, None)
         site.apply()
 
     def cap(self, site: SimSite) -> None:
-        site.cap(self._chance.choice((2, "5/s")))
+        self._rule(site, site_capacity=self._chance.choice((2, "5/s")))
 
     def lend_less(self, site: SimSite) -> None:
         reserved, most = self._chance.choice(((0.5, 1.0), (0.0, 0.3)))
-        site.policies["shop"] = SitePolicySpec(
-            service="shop", reserve_for_own=reserved, max_share=most
-        )
-        site.apply()
+        self._rule(site, reserve_for_own=reserved, max_share=most)
 
     def keep_for_itself(self, site: SimSite) -> None:
-        site.policies["shop"] = SitePolicySpec(service="shop", export_to=())
-        site.apply()
+        self._rule(site, export_to=())
 
     def use_none_of_others(self, site: SimSite) -> None:
-        site.policies["shop"] = SitePolicySpec(service="shop", import_from=())
-        site.apply()
+        self._rule(site, import_from=())
 
     def capacity(self, site: SimSite) -> None:
-        for name, one in site.connectors.items():
+        for name, one in self._truth.connectors_of(site).items():
             site.connectors[name] = replace(one, capacity=self._chance.choice(CAPACITIES))
         site.apply()
 
     def unbind(self, site: SimSite) -> None:
-        site.connectors.clear()
+        for name in self._truth.connectors_of(site):
+            del site.connectors[name]
         site.apply()
 
     def bind(self, site: SimSite) -> None:
-        if not site.connectors:
-            site.serve(1, capacity=5, service_s=self._truth.service_s)
+        if not self._truth.connectors_of(site):
+            truth = self._truth
+            site.serve(1, capacity=5, service_s=truth.service_s, service=truth.service)
 
     def policy(self, site: SimSite) -> str:
         return self._set(policy=self._chance.choice(POLICIES))
@@ -120,36 +135,45 @@ class Actor:
     def _set(self, **fields: object) -> str:
         """Of the service, at the site that declares it."""
         owner = self._owner
-        if "shop" in owner.services:
-            owner.services["shop"] = replace(owner.services["shop"], **fields)
+        if self._service in owner.services:
+            owner.services[self._service] = replace(owner.services[self._service], **fields)
             if self._runs(owner):
                 owner.apply()
         return owner.name
 
     @property
     def _owner(self) -> SimSite:
-        return next(iter(self._world.sites.values()))
+        return self._owners[self._service]
+
+    def _declare(self, site: SimSite, policy: str, queue: int, queue_wait_s: float) -> None:
+        site.declare(
+            policy,
+            protocol=self._truth.protocol,
+            queue=queue,
+            queue_wait_s=queue_wait_s,
+            service=self._truth.service,
+        )
 
     def remove_the_service(self, site: SimSite) -> str:
         if self._runs(self._owner):
-            self._owner.services.clear()
+            self._owner.services.pop(self._service, None)
             self._owner.apply()
         return self._owner.name
 
     def declare_the_service(self, site: SimSite) -> str:
-        if self._runs(self._owner) and not self._owner.services:
-            self._owner.declare(protocol=self._truth.protocol, queue=5, queue_wait_s=1.0)
+        if self._runs(self._owner) and self._service not in self._owner.services:
+            self._declare(self._owner, "fill", 5, 1.0)
         return self._owner.name
 
     def declare_it_too(self, site: SimSite) -> None:
         """Another site does, later and otherwise: by mistake."""
-        if site.name != self._owner.name and not site.services:
-            site.declared_at_s = {"shop": self._truth.now}
-            site.declare("balanced", protocol=self._truth.protocol, queue=50, queue_wait_s=2.0)
+        if site.name != self._owner.name and self._service not in site.services:
+            site.declared_at_s[self._service] = self._truth.now
+            self._declare(site, "balanced", 50, 2.0)
 
     def give_up_that(self, site: SimSite) -> None:
-        if site.name != self._owner.name and site.services:
-            site.services.clear()
+        if site.name != self._owner.name and self._service in site.services:
+            del site.services[self._service]
             site.apply()
 
     def cost(self, site: SimSite) -> None:
@@ -171,7 +195,7 @@ class Actor:
         if site.name == other.name or is_linked or other.name in self._world.edges:
             return "none"
         site.link(other, self._chance.choice((1, 3)))
-        self._truth.note_reset()  # It may lead to another router of that site than before.
+        self._network.note_reset()  # It may lead to another router of that site than before.
         return f"{site.name} {other.name}"
 
     def refuse_connections(self, site: SimSite) -> None:
@@ -187,7 +211,7 @@ class Actor:
             target.service_s = self._chance.choice((1.0, 5.0, 30.0))
 
     def mend_targets(self, site: SimSite) -> None:
-        for target in site.targets.values():
+        for target in self._truth.targets_of(site):
             target.listener.close()
             target.listen()
             target.status, target.service_s = 200, self._truth.service_s
@@ -204,7 +228,7 @@ class Actor:
     def cut(self, site: SimSite) -> str:
         other = self._other(site)
         self._world.internet.cut(site.ip, other.ip)
-        self._truth.cuts.add(frozenset((self._key(site), self._key(other))))
+        self._network.cuts.add(frozenset((self._key(site), self._key(other))))
         return f"{site.name} {other.name}"
 
     def heal(self, site: SimSite) -> str:
@@ -212,32 +236,37 @@ class Actor:
             for other in self._world.sites.values():
                 if one is not other:
                     self._world.internet.heal(one.ip, other.ip)
-        self._truth.cuts.clear()
+        self._network.cuts.clear()
         return "all"
 
     def reset(self, site: SimSite) -> str:
         other = self._other(site)
         self._world.internet.reset_all(site.ip, other.ip)
-        self._truth.note_reset()
+        self._network.note_reset()
         return f"{site.name} {other.name}"
 
     def delete(self, site: SimSite) -> str:
         """The site, for good."""
-        if self._deleted or site.name == self._owner.name or self._is_one_away():
+        if self._deleted or site.name == self._first_name or self._is_one_away():
             return "none"
         site.router.leave()
         self._deleted.add(self._key(site))
-        self._truth.deleted.add(site.name)
+        self._network.deleted.add(site.name)
         return self.stop(site)
 
+    @property
+    def _first_name(self) -> str:
+        """Of the site that stays."""
+        return next(iter(self._world.sites.values())).name
+
     def _is_one_away(self) -> bool:
-        return bool(self._truth.gone - self._deleted or self._stopping)
+        return bool(self._network.gone - self._deleted or self._stopping)
 
     def kill(self, site: SimSite) -> str:
         if self._is_one_away():
             return "none"
         site.kill()
-        self._truth.gone.add(self._key(site))
+        self._network.gone.add(self._key(site))
         return self._key(site)
 
     def stop(self, site: SimSite) -> str:
@@ -252,7 +281,7 @@ class Actor:
         close = site.router.close
 
         def close_and_say_nothing() -> None:
-            self._truth.gone.add(name)
+            self._network.gone.add(name)
             close()
 
         site.router.close = close_and_say_nothing  # type: ignore[method-assign]
@@ -261,26 +290,26 @@ class Actor:
 
     def stand_still(self, site: SimSite) -> str:
         """As a process that is stopped, or a machine that sleeps."""
-        if self._truth.frozen:
+        if self._network.frozen:
             return "none"
         key, still_s = self._key(site), self._chance.choice(STILL_S)
         self._world.internet.freeze(site.ip)
-        self._truth.frozen.add(key)
-        self._thaws[key] = self._truth.now + still_s
+        self._network.frozen.add(key)
+        self._thaws[key] = self._network.now + still_s
         return f"{key} {still_s} s"
 
     def thaw(self) -> None:
         """Let routers that stood still for long enough go on."""
         for key, when in list(self._thaws.items()):
-            if when <= self._truth.now:
+            if when <= self._network.now:
                 del self._thaws[key]
                 self._world.internet.thaw(self._world[key].ip)
-                self._truth.frozen.discard(key)
+                self._network.frozen.discard(key)
 
     def start(self, site: SimSite) -> str:
-        for name in sorted(self._truth.gone - self._stopping - self._deleted):
+        for name in sorted(self._network.gone - self._stopping - self._deleted):
             self._world[name].start()
-            self._truth.gone.discard(name)
+            self._network.gone.discard(name)
             return name
         return "none"
 

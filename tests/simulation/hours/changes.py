@@ -1,13 +1,12 @@
 """Links and targets that go and come, in events: none goes twice, and who is back is said to be."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tests.simulation.hours.truth import APART_S, JOINED_S, TOLD_S, Truth
 
-_GOES: Final = ("link-down", "target-down")
-_COMES: Final[Mapping[str, str]] = {"link-up": "link-down", "target-up": "target-down"}
-"""And the event that it ends."""
+_UNLINKED: Final = ("link-down", "link-draining")
+"""The second ends with its last stream."""
 
 
 class Told(NamedTuple):
@@ -18,45 +17,71 @@ class Told(NamedTuple):
     subject: str
 
 
-class Changes:
+class LinkChanges:
     """Of one router in one life; ``key`` of it in the world."""
 
     def __init__(self, truth: Truth, key: str) -> None:
         self._truth, self._key = truth, key
-        self._gone: dict[tuple[str, str], float] = {}
-        """What of which subject, since when."""
-        self._linked: dict[str, float] = {}
+        self._down: dict[str, float] = {}
+        """Sites, since when."""
+        self._up: set[str] = set()
 
     def hear(self, told: Told) -> Iterator[str]:
         """The faults of an event."""
-        what, now = (told.code, told.subject), self._truth.now
-        if told.code in _GOES:
-            is_one = told.code == "target-down" or self._is_known(told.subject)
-            if is_one and what in self._gone:
-                yield f"{told.code} {told.subject} again, and it had not come back"
-            self._gone[what] = now
-        elif told.code in _COMES:
-            self._gone.pop((_COMES[told.code], told.subject), None)
-        if told.code == "link-up":
-            self._linked[told.subject] = now
-        elif told.code in ("link-down", "link-draining"):  # The second ends with its last stream.
-            self._linked.pop(told.subject, None)
+        site = told.subject
+        if told.code == "link-down":
+            if self._is_known(site) and site in self._down:
+                yield f"link-down {site} again, and it had not come back"
+            self._down[site] = self._truth.now
+        elif told.code == "link-up":
+            self._down.pop(site, None)
+            self._up.add(site)
+        if told.code in _UNLINKED:
+            self._up.discard(site)
 
-    def wrong(self, ports: set[str]) -> Iterator[str]:
-        """Events that are missing. ``ports``: of the targets that the router has."""
+    def wrong(self) -> Iterator[str]:
+        """Events that are missing."""
         truth, key = self._truth, self._key
-        for (code, subject), since in self._gone.items():
-            if code == "link-down" and self._is_known(subject):
-                if min(truth.is_over("severed", key, subject), truth.now - since) > JOINED_S:
-                    yield f"{code} {subject}, and it is linked"
-            elif subject.rpartition(":")[2] in ports and (
-                min(truth.is_over("lacks", key), truth.now - since) > TOLD_S
-            ):
-                yield f"{code} {subject}, and all targets are ready"
-        for site in self._linked:
+        for site, since in self._down.items():
+            linked_s = min(truth.is_over("severed", key, site), truth.now - since)
+            if self._is_known(site) and linked_s > JOINED_S:
+                yield f"link-down {site}, and it is linked"
+        for site in self._up:
             if self._is_known(site) and truth.lasts("severed", key, site) > APART_S:
                 yield f"link-up {site}, and it is away"
 
     def _is_known(self, site: str) -> bool:
         """There is one router at both ends."""
         return all(map(self._truth.has_one_router, (site, self._truth.name_of(self._key))))
+
+
+class TargetChanges:
+    """Those of all services, at one router in one life; ``key`` of it in the world."""
+
+    def __init__(self, truths: Sequence[Truth], key: str) -> None:
+        self._truths, self._key = truths, key
+        self._down: dict[str, float] = {}
+        """Hosts with ports, since when."""
+
+    def hear(self, told: Told) -> Iterator[str]:
+        """The faults of an event."""
+        target = told.subject
+        if told.code == "target-down":
+            if target in self._down:
+                yield f"target-down {target} again, and it had not come back"
+            self._down[target] = self._truths[0].now
+        elif told.code == "target-up":
+            self._down.pop(target, None)
+
+    def wrong(self) -> Iterator[str]:
+        """Events that are missing."""
+        for truth in self._truths:
+            ports = truth.ports_at(self._key)
+            since = [at for target, at in self._down.items() if _port(target) in ports]
+            down_s = [truth.now - at for at in since]
+            if down_s and min(truth.is_over("lacks", self._key), max(down_s)) > TOLD_S:
+                yield f"target-down of {truth.service.name}, and all targets are ready"
+
+
+def _port(target: str) -> int:
+    return int(target.rpartition(":")[2])

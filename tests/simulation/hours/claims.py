@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tests.simulation.hours.lasting import is_shed
@@ -17,6 +17,7 @@ _SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
 _LEFT: Final = r"(?=: .*(?:go to|open at))"
 LONG_S: Final = 900.0
 """No hour lasts so long."""
+DAY_S: Final = 86_400.0
 _LEAST_SHARE: Final = 0.3
 """Of what left, for the one reason that is named."""
 _OVERFLOW: Final = ("full", "above-mark", "sheddable-share", "higher-level", "rate")
@@ -39,21 +40,28 @@ def _since_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
     """Of a link it is said since when that one is down: other ones may have led there for a while,
     or the site have gone before."""
     if match[2]:
-        return "" if _age_s(match[3]) < LONG_S else "that is long ago, or to come"
+        return _not_lately(match[3])
     away = "away", teller, match[1]
-    said_s, lasts = _age_s(match[3]), (truth.lasts(*away), truth.lasts_on_the_wall(*away))
+    said_s = _age_s(match[3])
+    lasts = truth.lasts(*away), truth.network.facts.lasts_on_the_wall(away)
     is_off = not min(lasts) - TOLD_S <= said_s <= max(lasts) + TOLD_S
     return f"{match[1]} is away for {lasts[0]:.1f} s, not {said_s:.0f}" if is_off else ""
 
 
 def _not_in_the_future(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    return "" if _age_s(match[1]) < LONG_S else "that is long ago, or to come"
+    return _not_lately(match[1])
+
+
+def _not_lately(time_of_day: str) -> str:
+    is_lately = -TOLD_S < _age_s(time_of_day) < LONG_S
+    return "" if is_lately else "that is long ago, or to come"
 
 
 def _age_s(time_of_day: str) -> float:
-    """How long ago that was, by the clock on the wall, which all sites have."""
+    """How long ago that was, by the clock on the wall, which all sites have; below 0: it comes."""
     hours, minutes, seconds = map(int, time_of_day.split(":"))
-    return (time.time() - (hours * 3600 + minutes * 60 + seconds)) % 86_400
+    age_s = time.time() - (hours * 3600 + minutes * 60 + seconds)
+    return (age_s + DAY_S / 2) % DAY_S - DAY_S / 2
 
 
 def _is_no_longer(fact: str) -> Check:
@@ -250,9 +258,9 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
         (rf"{_SITES}: it has not offered", _are_not_offered),
         (rf"{_SITES}(?:, which declared it last,)? (?:was|were) deleted", _sites_are("deleted")),
-        ("[Nn]o site declares the service shop", _none_declares),
+        (r"[Nn]o site declares the service \w+", _none_declares),
         (
-            "shop is declared differently by ([abc]); in force here is that of ([abc])",
+            r"\w+ is declared differently by ([abc]); in force here is that of ([abc])",
             _is_declared_twice,
         ),
         (
@@ -301,9 +309,24 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
 )
 
 
-def false_of(truth: Truth, teller: str, text: str) -> Iterator[str]:
-    """What of ``text``, which the router ``teller`` says now, is not so."""
+def false_of(truths: Sequence[Truth], teller: str, text: str) -> Iterator[str]:
+    """What of ``text``, which the router ``teller`` says now, is not so of the services that it
+    names, or of any of ``truths``."""
+    named = about(truths, text) or truths
     for pattern, check in CLAIMS:
         for match in pattern.finditer(text):
-            if wrong := check(truth, teller, match):
-                yield wrong
+            wrong = [check(truth, teller, match) for truth in named]
+            if all(wrong):
+                yield wrong[0]
+
+
+def about(truths: Sequence[Truth], text: str) -> list[Truth]:
+    """Of the services that ``text`` names."""
+    return [one for one in truths if re.search(rf"\b{one.service.name}\b", text)]
+
+
+def false_of_row(truths: Sequence[Truth], of: Truth, teller: str, text: str) -> Iterator[str]:
+    """As `false_of`, of a text in a row ``of`` one service."""
+    if others := [one for one in about(truths, text) if one is not of]:
+        yield f"it is about {of.service.name}, and names {others[0].service.name}"
+    yield from false_of([of], teller, text)

@@ -3,14 +3,19 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from router.admin import answers
 from router.admin.events import EventLog
+from router.admin.views.links import LinkView, SiteView
+from router.admin.views.live import ServiceNow
+from router.admin.views.services import ServiceView
+from router.admin.views.status import Status
 from router.admin.views.why import PastDecision, WhyView
 from router.model.events import Event
+from router.model.ids import ServiceKey
 from router.operate.figures.history_recorder import HistoryRecorder
 from router.operate.figures.metrics_source import measure
 from router.operate.figures.site_labels import with_site_names
@@ -34,6 +39,32 @@ _COUNTED: Final = {
 
 
 REMEMBERED: Final = 20
+
+
+class Seen(NamedTuple):
+    """All that it says of a moment, but `why` and `/metrics`."""
+
+    status: Status
+    links: Sequence[LinkView]
+    network: Sequence[SiteView]
+    rows: Sequence[tuple[ServiceView, ServiceNow]]
+
+    def said(self, service: ServiceKey) -> Said:
+        """Of one service."""
+        rows = [(view, row) for view, row in self.rows if row.service == service.name]
+        sites = [site for view, _ in rows for site in view.sites]
+        return Said(self.status, [row for _, row in rows], sites)
+
+    def sentences(self) -> Iterator[str]:
+        """Those of the site, as they stand now."""
+        for problem in self.status.problems:
+            yield problem.message
+        for note in self.status.notes:
+            yield note.message
+        for link in self.links:
+            yield link.error
+        for site in self.network:
+            yield site.reason
 
 
 class Eye:
@@ -62,34 +93,34 @@ class Eye:
         self._now = site.network.now
         self.typist = Typist(site.name, Door(self.answer))
 
-    def said(self) -> Said:
+    def seen(self) -> Seen:
         """As the API has it."""
-        rows = list(self._living.services())
-        sites = [site for view, _ in rows for site in view.sites]
-        return Said(self._view.status(), [row for _, row in rows], sites)
+        view = self._view
+        return Seen(view.status(), view.links(), view.network(), list(self._living.services()))
 
     def answer(self, path: str) -> bytes | None:
         """To ``GET path`` of the admin API; None: there is no such service."""
         view = self._view
-        match path.removeprefix("/api/v1/"):
-            case "status":
+        match path.removeprefix("/api/v1/").split("/"):
+            case ["status"]:
                 return _body(answers.item("Status", view.status()))
-            case "links":
+            case ["links"]:
                 return _body(answers.items("Link", view.links()))
-            case "services" | "services/shop":
-                return _body(answers.items("Service", view.services()))
-            case "network":
+            case ["services", *named]:
+                found = [one for one in view.services() if not named or one.name in named]
+                return _body(answers.items("Service", found))
+            case ["network"]:
                 return _body(answers.items("Site", view.network()))
-            case "why/shop":
-                why = self.why()
+            case ["why", service]:
+                why = self.why(service)
                 return None if why is None else _body(answers.item("Why", why))
-            case "live":
-                return self.live()
+            case ["live"]:
+                return self.live(self.seen())
             case other:
                 raise AssertionError(f"nothing asks for {other}")
 
-    def figures(self) -> Figures:
-        """On `/metrics`, of the service; and in the row of `service status`."""
+    def figures(self, of: ServiceKey) -> Figures:
+        """On `/metrics`, of one service; and in its row of `service status`."""
         found: defaultdict[tuple[str, ...], float] = defaultdict(float)
         rows = self._view.rows
         measured = measure(
@@ -97,60 +128,53 @@ class Eye:
         )
         for part in with_site_names(measured, self._router.site_name):
             for metric, name in _COUNTED.items():
-                for (_, _, *labels), value in part.numbers.get(metric, {}).items():
+                for (service, _, *labels), value in part.numbers.get(metric, {}).items():
+                    if service != of.name:
+                        continue
                     shown = {"requests": labels[1:], "spilled": labels[:1]}.get(name, labels)
                     found[name, *shown] += value
-        for service in self._view.services():
-            found["REQUESTS",] = service.requests_total + service.under_way
-            found["SPILLED",] = service.spilled_total
+        for view in self._view.services():
+            if view.name == of.name:
+                found["REQUESTS",] = view.requests_total + view.under_way
+                found["SPILLED",] = view.spilled_total
         return found
 
-    def why(self) -> WhyView | None:
+    def why(self, service: str) -> WhyView | None:
         """Of the next request; None: there is no such service."""
-        return self._view.own_why("shop", None)
+        return self._view.own_why(service, None)
 
-    def past(self) -> tuple[str, Sequence[PastDecision]]:
+    def past(self, service: ServiceKey) -> tuple[str, Sequence[PastDecision]]:
         """What time it is, and the last requests; none where the clock was set meanwhile: that on
         the wall goes as it wants here."""
         now = self._view.utc(self._now(), "milliseconds")
-        past = self._view.own_past("shop", None, REMEMBERED, "all")
+        past = self._view.own_past(service.name, None, REMEMBERED, "all")
         is_set = now != self._view.utc(self._now(), "milliseconds")
         return now, () if is_set else past or ()
 
-    def live(self) -> bytes:
+    def live(self, seen: Seen) -> bytes:
         """As the console and `top` get it."""
-        rows = list(self._living.services())
         now = {
             "at": self._view.utc(self._now()),
-            "status": self._view.status(),
-            "links": self._view.links(),
-            "network": self._view.network(),
-            "services": [service for service, _ in rows],
-            "now": [now for _, now in rows],
+            "status": seen.status,
+            "links": seen.links,
+            "network": seen.network,
+            "services": [service for service, _ in seen.rows],
+            "now": [now for _, now in seen.rows],
         }
         return _body(answers.item("Live", now))
 
-    def sentences(self) -> Iterator[str]:
-        """All of them, as they stand now."""
-        said = self.said()
-        for problem in said.status.problems:
-            yield problem.message
-        for note in said.status.notes:
-            yield note.message
+    def sentences_of(self, said: Said, service: ServiceKey) -> Iterator[str]:
+        """Those in rows and answers of one service."""
         for row in said.rows:
             yield row.why
             yield row.left_out
-        why = self.why()
+        why = self.why(service.name)
         if why is not None:
             yield why.decision.reason
             yield why.left_out
             for candidate in why.candidates:
                 yield f"{candidate.site}: {candidate.reason}"
                 yield candidate.note
-        for link in self._view.links():
-            yield link.error
-        for site in self._view.network():
-            yield site.reason
 
 
 def _body(answer: web.Response) -> bytes:

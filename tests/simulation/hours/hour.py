@@ -1,7 +1,7 @@
 """One hour, or some minutes of it: a world, its clients, an actor, and looks at what sites say."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from math import inf
@@ -10,21 +10,23 @@ from typing import Final, NamedTuple
 import msgspec
 
 from router.model.events import Event
+from router.model.ids import ServiceKey
 from router.model.specs import ServiceProtocol
 from tests.simulation.hours.acts import Actor
-from tests.simulation.hours.changes import Changes, Told
-from tests.simulation.hours.claims import false_of
+from tests.simulation.hours.changes import LinkChanges, TargetChanges, Told
+from tests.simulation.hours.claims import false_of, false_of_row
 from tests.simulation.hours.counted import Counted
 from tests.simulation.hours.episodes import Episodes
 from tests.simulation.hours.eye import Eye
+from tests.simulation.hours.network import NetworkTruth
 from tests.simulation.hours.next_request import false_next
-from tests.simulation.hours.omissions import unsaid
+from tests.simulation.hours.omissions import Said, unsaid
 from tests.simulation.hours.overview import false_overview, overview
 from tests.simulation.hours.printed import false_in
 from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.hours.truth import Truth
-from tests.simulation.hours.typed import WORDS
-from tests.simulation.world import Answer, World
+from tests.simulation.hours.typed import OF_SERVICE, WORDS
+from tests.simulation.world import SERVICE, Answer, SimSite, World
 
 START_S: Final = 8.0
 SAMPLES: Final = 4
@@ -34,6 +36,10 @@ RATES: Final[Mapping[ServiceProtocol, tuple[int, ...]]] = {
     "http": (0, 1, 5, 20, 60),
     "tcp": (0, 1, 2, 5),
 }
+OTHER: Final = ServiceKey("books", 8090)
+OTHER_RATES: Final = (0, 1, 5)
+TWO_SERVICES: Final = 0.4
+"""In so many hours there is another service over the same links."""
 ACTS_SHOWN: Final = 4
 TWO_ROUTERS: Final = 0.4
 """In so many hours site a has two routers."""
@@ -74,9 +80,27 @@ class Watch(NamedTuple):
     """Over one router for as long as it lives."""
 
     eye: Eye
+    services: Mapping[str, "ServiceWatch"]
+    links: LinkChanges
+    targets: TargetChanges
+
+
+class ServiceWatch(NamedTuple):
+    """Over one service at a router."""
+
+    truth: Truth
     counted: Counted
     episodes: Episodes
-    changes: Changes
+
+
+class Load(NamedTuple):
+    """What clients ask of a service, at each router."""
+
+    rates: dict[str, int]
+    """Of each second."""
+    choices: Sequence[int]
+    kinds: Sequence[tuple[str, ...]]
+    """Header fields of requests that are alike in number."""
 
 
 class Hour:
@@ -84,24 +108,25 @@ class Hour:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._chance = random.Random(seed)
-        has_two = self._chance.random() < TWO_ROUTERS
-        edges = frozenset({"c"} if self._chance.random() < AN_EDGE else ())
+        self._chance = chance = random.Random(seed)
+        has_two = chance.random() < TWO_ROUTERS
+        edges = frozenset({"c"} if chance.random() < AN_EDGE else ())
         names = ("a", "b", "c", *(("a2",) if has_two else ()))
         self.world = World(seed, *names, edges=edges)
         if has_two:
             self.world["a2"].join(self.world["a"])
-        self.truth = Truth(self.world, "tcp" if self._chance.random() < OF_TCP else "http")
-        is_impatient = self.truth.protocol == "http" and self._chance.random() < IMPATIENT
-        self._patience_s = PATIENCE_S if is_impatient else inf
-        self._has_batch = self.truth.protocol == "http" and self._chance.random() < SHEDDABLE
+        self.network = NetworkTruth(self.world)
+        keys = (SERVICE, OTHER) if chance.random() < TWO_SERVICES else (SERVICE,)
+        self.truths = [
+            Truth(self.network, key, "tcp" if chance.random() < OF_TCP else "http") for key in keys
+        ]
+        self._patience_s = PATIENCE_S if chance.random() < IMPATIENT else inf
         self._acts: list[str] = []
-        self._connect()
-        self._actor = Actor(self.world, self.truth, self._chance)
-        self._actor.share_documents(self.world["a"])
-        self._rates = {
-            name: self._chance.choice(RATES[self.truth.protocol]) for name in self.world.sites
-        }
+        self._link()
+        self._loads = {one.service.name: self._serve(one) for one in self.truths}
+        self._actor = Actor(self.world, self.truths, chance)
+        for site in self._first:
+            self._actor.share_documents(site)
         self.world.run(START_S)
         self._found: list[Finding] = []
         """In events."""
@@ -110,26 +135,39 @@ class Hour:
         for name, site in self.world.sites.items():
             self.watch(name)
             site.told.append(partial(self._hear, name))
-        self._next_act = self.world.internet.now + self._chance.expovariate(1 / ACT_EACH_S)
+        self._next_act = self.world.internet.now + chance.expovariate(1 / ACT_EACH_S)
 
-    def _connect(self) -> None:
-        chance, (a, b, c, *others) = self._chance, self.world.sites.values()
+    @property
+    def _first(self) -> list[SimSite]:
+        """A router of each site."""
+        return list(self.world.sites.values())[:3]
+
+    def _link(self) -> None:
+        (a, b, c, *others) = self.world.sites.values()
         a.link(b, 1)
         c.link(b, 2)  # An edge dials.
-        if chance.random() < 0.5:
+        if self._chance.random() < 0.5:
             c.link(a, 5)
-        sheddable = BATCH if self._has_batch else ""
-        a.declare(protocol=self.truth.protocol, queue=5, queue_wait_s=1.0, sheddable=sheddable)
-        for site in chance.sample([a, b, c], chance.choice((2, 3))):
-            site.serve(
-                chance.choice((1, 2, 3)),
-                capacity=chance.choice((3, 5)),
-                service_s=self.truth.service_s,
-            )
-        a.declared_at_s = {"shop": 0.0}
         for beside in others:
             beside.declared_at_s = a.declared_at_s
             beside.link(b, 1)
+
+    def _serve(self, truth: Truth) -> Load:
+        """Its targets, its declaration, and what clients ask."""
+        chance, key = self._chance, truth.service
+        has_batch = truth.protocol == "http" and chance.random() < SHEDDABLE
+        owner = self._first[0] if key == SERVICE else chance.choice(self._first[:2])
+        owner.declared_at_s[key.name] = 0.0
+        sheddable = BATCH if has_batch else ""
+        owner.declare(
+            protocol=truth.protocol, queue=5, queue_wait_s=1.0, sheddable=sheddable, service=key
+        )
+        for site in chance.sample(self._first, chance.choice((2, 3))):
+            count, capacity = chance.choice((1, 2, 3)), chance.choice((3, 5))
+            site.serve(count, capacity=capacity, service_s=truth.service_s, service=key)
+        choices = RATES[truth.protocol] if key == SERVICE else OTHER_RATES
+        rates = {name: chance.choice(choices) for name in self.world.sites}
+        return Load(rates, choices, ((), (BATCH,)) if has_batch else ((),))
 
     def play(self, seconds: float) -> Iterator[Finding]:
         """Virtual ones."""
@@ -137,91 +175,125 @@ class Hour:
         while self.world.internet.now < until:
             self._pass_a_second()
             if self._chance.random() < 0.05:
-                name = self._chance.choice(list(self.world.sites))
-                self._rates[name] = self._chance.choice(RATES[self.truth.protocol])
-                self._note(f"{self.truth.now:.1f} {self._rates[name]}/s at {name}")
+                self._change_a_rate()
             if self.world.internet.now > self._next_act:
                 self._next_act += self._chance.expovariate(1 / ACT_EACH_S)
                 self._note(self._actor.act())
-                self.truth.sample()
+                self.sample()
             self.world.run(self._chance.random() * 0.3)
-            self.truth.sample()
+            self.sample()
             for key in self.world.sites:
-                still_s = self.truth.is_over("still", key)
-                if key not in self.truth.gone and still_s > STILL_S:
+                still_s = self.network.facts.is_over(("still", key))
+                if key not in self.network.gone and still_s > STILL_S:
                     yield from self._look(key)
+
+    def sample(self) -> None:
+        """Note the truth of now."""
+        self.network.sample()
+        for truth in self.truths:
+            truth.sample()
 
     def _note(self, act: str) -> None:
         self._acts = [*self._acts[1 - ACTS_SHOWN :], act]
 
+    def _change_a_rate(self) -> None:
+        service = self._chance.choice(list(self._loads))
+        name, load = self._chance.choice(list(self.world.sites)), self._loads[service]
+        load.rates[name] = self._chance.choice(load.choices)
+        self._note(f"{self.network.now:.1f} {load.rates[name]}/s of {service} at {name}")
+
     def _pass_a_second(self) -> None:
         begun = [
-            (key, site.offer(self._rates[key] / len(kinds), 1.0, *fields))
+            (truth, key, site.offer(load.rates[key] / len(load.kinds), 1.0, *fields, service=of))
             for key, site in self.world.sites.items()
-            if key not in self.truth.gone | self.truth.frozen
-            for kinds in (((), (BATCH,)) if self._has_batch else ((),),)
-            for fields in kinds
+            if key not in self.network.gone | self.network.frozen
+            for truth in self.truths
+            for of, load in ((truth.service, self._loads[truth.service.name]),)
+            for fields in load.kinds
         ]
         for _ in range(SAMPLES):
             self._actor.thaw()
             self.world.run(1 / SAMPLES)
-            for answers in (*self.truth.answers.values(), *(answers for _, answers in begun)):
-                self._leave(answers)
-            self.truth.sample()
-        for name in self.world.sites:
-            asked = chain.from_iterable(answers for key, answers in begun if key == name)
-            self.truth.answers[name].extend(sorted(asked, key=lambda one: one.began))
+            for truth in self.truths:
+                if truth.protocol == "http":
+                    self._leave(*truth.answers.values())
+                    self._leave(*(answers for one, _, answers in begun if one is truth))
+            self.sample()
+        for truth in self.truths:
+            for name in self.world.sites:
+                asked = [answers for one, key, answers in begun if (one, key) == (truth, name)]
+                truth.answers[name].extend(sorted(chain(*asked), key=lambda one: one.began))
 
-    def _leave(self, answers: Iterable[Answer]) -> None:
+    def _leave(self, *asked: Iterable[Answer]) -> None:
         """The clients that have waited for too long."""
-        for one in answers:
-            if not one.ended and self.truth.now - one.began > self._patience_s:
-                one.give_up(self.truth.now)
+        if self._patience_s == inf:
+            return
+        for one in chain(*asked):
+            if not one.ended and self.network.now - one.began > self._patience_s:
+                one.give_up(self.network.now)
 
     def _look(self, key: str) -> Iterator[Finding]:
         watch = self.watch(key)
-        eye = watch.eye
+        eye, seen = watch.eye, watch.eye.seen()
         yield from self._found
         self._found.clear()
-        for text in eye.sentences():
-            for wrong in false_of(self.truth, key, text):
+        for text in seen.sentences():
+            for wrong in false_of(self.truths, key, text):
                 yield self._finding(key, text, wrong)
-        for wrong in unsaid(self.truth, key, self.world[key], eye.said()):
-            yield self._finding(key, "", wrong)
-        for wrong in watch.counted.wrong(eye.figures()):
-            yield self._finding(key, "metrics", wrong)
-        for wrong in (*watch.episodes.wrong(), *self._heard(key, watch)):
-            yield self._finding(key, "events", wrong)
-        for wrong in false_in_past(self.truth, key, *eye.past()):
-            yield self._finding(key, "why --last", wrong)
-        said = overview(eye.live())
-        for wrong in false_overview(self.truth, key, said):
+        said = overview(eye.live(seen))
+        for wrong in false_overview(self.truths, key, said):
             yield self._finding(key, f"{said.text} {said.more}", wrong)
-        if self._chance.random() < NEXT:
-            for wrong in false_next(self.world, self.truth, key, eye):
-                yield self._finding(key, "why", wrong)
-            self.truth.sample()  # That took time.
-        words = self._chance.choice(WORDS)
+        for wrong in self._heard(key, watch):
+            yield self._finding(key, "events", wrong)
+        for one in watch.services.values():
+            yield from self._look_at(key, eye, one, seen.said(one.truth.service))
+        for truth in self.truths:
+            if self._chance.random() < NEXT:
+                for wrong in false_next(self.world, truth, key, eye):
+                    yield self._finding(key, f"why {truth.service.name}", wrong)
+                self.sample()  # That took time.
+        words = self._chance.choice(self._words())
         printed = eye.typist.type(words)
-        for wrong in false_in(self.truth, key, printed):
+        for wrong in false_in(self.truths, key, printed):
             yield self._finding(key, f"sitectl {words}", wrong)
+
+    def _words(self) -> list[str]:
+        names = [truth.service.name for truth in self.truths]
+        return [*WORDS, *(words.format(name) for words in OF_SERVICE for name in names)]
+
+    def _look_at(self, key: str, eye: Eye, watch: ServiceWatch, said: Said) -> Iterator[Finding]:
+        truth = watch.truth
+        service = truth.service
+        for text in eye.sentences_of(said, service):
+            for wrong in false_of_row(self.truths, truth, key, text):
+                yield self._finding(key, text, wrong)
+        for wrong in unsaid(truth, key, self.world[key], said):
+            yield self._finding(key, service.name, wrong)
+        for wrong in watch.counted.wrong(eye.figures(service)):
+            yield self._finding(key, f"metrics of {service.name}", wrong)
+        for wrong in watch.episodes.wrong():
+            yield self._finding(key, f"events of {service.name}", wrong)
+        for wrong in false_in_past(truth, key, *eye.past(service)):
+            yield self._finding(key, f"why --last of {service.name}", wrong)
 
     def watch(self, key: str) -> Watch:
         """Of the router of that key in the world, as it lives now."""
         site, watch = self.world[key], self._watches.get(key)
         if watch is None or watch.eye.life != site.lives:
-            episodes = Episodes(self.truth, key)
-            eye = Eye(site, partial(self._judge_event, key, episodes))
-            watch = self._watches[key] = Watch(
-                eye, Counted(self.truth, key), episodes, Changes(self.truth, key)
-            )
+            services = {
+                one.service.name: ServiceWatch(one, Counted(one, key), Episodes(one, key))
+                for one in self.truths
+            }
+            eye = Eye(site, partial(self._judge_event, key, services))
+            links, targets = LinkChanges(self.truths[0], key), TargetChanges(self.truths, key)
+            watch = self._watches[key] = Watch(eye, services, links, targets)
         return watch
 
     def _hear(self, key: str, code: str, subject: str, message: str) -> None:
         """An event of a router, which may be about to start."""
         self._told[key].append(Told(self.world[key].lives, code, subject))
-        self.truth.sample()
-        for wrong in false_of(self.truth, key, message):
+        self.sample()
+        for wrong in false_of(self.truths, key, message):
             self._found.append(self._finding(key, message, wrong))
 
     def _heard(self, key: str, watch: Watch) -> Iterator[str]:
@@ -229,15 +301,19 @@ class Hour:
         told, self._told[key] = self._told[key], []
         for one in told:
             if one.life == watch.eye.life:
-                yield from watch.changes.hear(one)
-        connectors = self.world[key].connectors.values()
-        ports = {str(target.port) for one in connectors for target in one.targets}
-        yield from watch.changes.wrong(ports)
+                yield from watch.links.hear(one)
+                yield from watch.targets.hear(one)
+        yield from watch.links.wrong()
+        yield from watch.targets.wrong()
 
-    def _judge_event(self, key: str, episodes: Episodes, event: Event) -> None:
-        self.truth.sample()
-        for wrong in (*episodes.hear(event), *false_of(self.truth, key, event.message)):
+    def _judge_event(self, key: str, services: Mapping[str, ServiceWatch], event: Event) -> None:
+        self.sample()
+        of = services[event.subject.partition(":")[0]]
+        for wrong in (
+            *of.episodes.hear(event),
+            *false_of_row(self.truths, of.truth, key, event.message),
+        ):
             self._found.append(self._finding(key, event.message, wrong))
 
     def _finding(self, key: str, text: str, wrong: str) -> Finding:
-        return Finding(self.seed, self.truth.now, key, text, wrong, tuple(self._acts))
+        return Finding(self.seed, self.network.now, key, text, wrong, tuple(self._acts))

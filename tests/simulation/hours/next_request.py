@@ -21,14 +21,14 @@ def false_next(world: World, truth: Truth, key: str, eye: Eye) -> Iterator[str]:
 
 def _tried(world: World, truth: Truth, key: str, site: SimSite, eye: Eye) -> str:
     """Empty: it went where `why` said, or `why` says nothing of it."""
-    why = eye.why()
+    why = eye.why(truth.service.name)
     if why is None or why.affinity is not None or why.closed or site.router.draining:
         return ""
     began = truth.now
-    answer = site.request()
+    answer = site.request(service=truth.service)
     truth.answers[key].append(answer)
     world.run(DECIDED_S)
-    _, past = eye.past()
+    _, past = eye.past(truth.service)
     made = [one for one in past if 0 <= one.total_s <= truth.now - began]
     if len(made) != 1:
         return ""

@@ -1,5 +1,6 @@
 """What must be said of what lasts, and figures that must be near the truth."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -22,28 +23,30 @@ class Said(NamedTuple):
     rows: Sequence[ServiceNow]
     sites: Sequence[ServiceSite] = ()
 
-    @property
-    def codes(self) -> set[str]:
-        problems = {one.code for one in self.status.problems}
-        return problems | {one.code for one in self.status.notes}
+    def codes(self, service: str) -> set[str]:
+        """Of what is said of a service."""
+        problems, notes = self.status.problems, self.status.notes
+        told = [(one.code, one.message) for one in problems]
+        told += [(one.code, one.message) for one in notes]
+        return {code for code, message in told if re.search(rf"\b{service}\b", message)}
 
 
 def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     """What the router ``key`` of ``site`` should have ``said`` and did not."""
-    name = site.name
+    name, codes = site.name, said.codes(truth.service.name)
     if truth.lasts("known", key) < LATELY_S:
         return
     serves = truth.is_over("stops", key) > LATELY_S
     is_down = truth.lasts("down", name) > SEEN_S and truth.is_over("drained", name) > SEEN_S
-    if serves and is_down and not said.codes & {"SW0335", "SW0309"}:
+    if serves and is_down and not codes & {"SW0335", "SW0309"}:
         yield "no target here is ready"
-    is_drained = site.connectors and truth.lasts("drained", name) > SEEN_S
-    if serves and is_drained and "SW0353" not in said.codes:
+    is_drained = truth.connectors_of(site) and truth.lasts("drained", name) > SEEN_S
+    if serves and is_drained and "SW0353" not in codes:
         yield "this site is drained"
     ended = truth.lately(key, lambda one: one.ended > 0)
-    if fail(truth, key) and not said.codes & {"SW0337", "SW0338", "SW0309"}:
+    if fail(truth, key) and not codes & {"SW0337", "SW0338", "SW0309"}:
         yield "requests fail"
-    if give_up(truth, key) and "SW0352" not in said.codes:
+    if give_up(truth, key) and "SW0352" not in codes:
         yield "clients give up"
     if leave(truth, key) and not any(row.why for row in said.rows):
         yield "requests leave this site"

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import playwright
 
-from tests.simulation.hours.claims import false_of
+from tests.simulation.hours.claims import about, false_of
 from tests.simulation.hours.lasting import fail, goes_on, is_calm, is_failure, leave
 from tests.simulation.hours.truth import LATELY_S, OWN_S, Truth
 
@@ -31,7 +31,7 @@ REASONS: Final = {
     "the policy chooses other sites too": "policy",
     "sessions stay at other sites": "session",
 }
-Check = Callable[[Truth, str, re.Match[str]], str]
+Check = Callable[[Sequence[Truth], str, re.Match[str]], str]
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -59,69 +59,104 @@ def overview(live: bytes) -> Answer:
     return msgspec.json.decode(node.stdout.readline(), type=Answer)
 
 
-def false_overview(truth: Truth, key: str, said: Answer) -> Iterator[str]:
+def false_overview(truths: Sequence[Truth], key: str, said: Answer) -> Iterator[str]:
     """What of that, which router ``key`` says now, is not so."""
     whole = f"{said.text} {said.more}"
-    yield from false_of(truth, key, whole)
+    for sentence in re.split(r"(?<=\.) ", whole):
+        yield from false_of(truths, key, sentence)
     for pattern, check in CLAIMS:
         for match in pattern.finditer(whole):
-            if wrong := check(truth, key, match):
+            if wrong := check(truths, key, match):
                 yield wrong
-    if truth.lasts("known", key) < LATELY_S or truth.stood_still(key):
-        return
-    if not truth.is_over("stops", key):
-        return  # That is said instead.
-    if said.tone == "good" and (fail(truth, key) or leave(truth, key)):
-        yield "good, and requests fail or leave"
-    if said.tone in ("bad", "warn") and is_calm(truth, key):
+    known = [one for one in truths if one.lasts("known", key) > LATELY_S]
+    if known and truths[0].is_over("stops", key) and not truths[0].stood_still(key):
+        yield from _unsaid(known, key, said)  # Else that is said instead.
+    is_alarmed = said.tone in ("bad", "warn") and _are_judged(truths, key)
+    if is_alarmed and all(is_calm(one, key) for one in truths):
         yield f"{said.tone}, and all is well"
-    if fail(truth, key) and not re.search(r"fail|\bfull\b|no ready target", whole):
+
+
+def _unsaid(truths: Sequence[Truth], key: str, said: Answer) -> Iterator[str]:
+    """What it should say of services whose figures are known."""
+    whole = f"{said.text} {said.more}"
+    failing = [one for one in truths if fail(one, key)]
+    leaving = [one for one in truths if leave(one, key)]
+    if said.tone == "good" and (failing or leaving):
+        yield "good, and requests fail or leave"
+    if failing and not re.search(r"fail|\bfull\b|no ready target", whole):
         yield "requests fail"
-    if leave(truth, key) and not re.search(r"spill|fail|\bfull\b|at other sites", whole):
+    if leaving and not re.search(r"spill|fail|\bfull\b|at other sites", whole):
         yield "requests leave"
+    is_spill = re.search(" spills? to ", said.text)
+    for one in (*failing, *(leaving if is_spill else ())):
+        if one not in about(truths, whole):
+            yield f"requests of {one.service.name} fail or leave"
 
 
-def _is_idle(truth: Truth, key: str, match: re.Match[str]) -> str:
-    if truth.lasts("known", key) < LATELY_S or truth.stood_still(key):
+def _are_judged(truths: Sequence[Truth], key: str) -> bool:
+    """What it says of the last seconds is."""
+    is_known = all(one.lasts("known", key) > LATELY_S for one in truths)
+    return is_known and not truths[0].stood_still(key)
+
+
+def _is_idle(truths: Sequence[Truth], key: str, match: re.Match[str]) -> str:
+    if not _are_judged(truths, key):
         return ""
-    ended = truth.lately(key, lambda one: one.ended > 0)
-    return "some ended" if goes_on(truth.now, ended, lambda one: True, 3) else ""
+    for truth in truths:
+        ended = truth.lately(key, lambda one: one.ended > 0)
+        if goes_on(truth.now, ended, lambda one: True, 3):
+            return f"some of {truth.service.name} ended"
+    return ""
 
 
-def _all_are_served_here(truth: Truth, key: str, match: re.Match[str]) -> str:
-    if truth.lasts("known", key) < LATELY_S or truth.stood_still(key):
+def _all_are_served_here(truths: Sequence[Truth], key: str, match: re.Match[str]) -> str:
+    if not _are_judged(truths, key):
         return ""
-    if leave(truth, key):
+    if any(leave(one, key) for one in truths):
         return "some leave"
-    return "some fail" if match[1] != " that succeeds" and fail(truth, key) else ""
+    is_all = match[1] != " that succeeds"
+    return "some fail" if is_all and any(fail(one, key) for one in truths) else ""
 
 
-def _spills_there(truth: Truth, key: str, match: re.Match[str]) -> str:
-    if truth.stood_still(key):
+def _spills_there(truths: Sequence[Truth], key: str, match: re.Match[str]) -> str:
+    """Each of the services to some of the sites, and to each of the sites some of the services."""
+    if truths[0].stood_still(key):
         return ""
-    served = {one.site for one in truth.lately(key, lambda one: True)}
-    none = (
-        [] if "" in served else [one for one in re.split(", | and ", match[1]) if one not in served]
-    )
-    return f"none went to {', '.join(none)}" if none else ""
+    served = {
+        one.service.name: {answer.site for answer in one.lately(key, lambda one: True)}
+        for one in about(truths, match[1])
+    }
+    sites = set(re.split(", | and ", match[2]))
+    idle = [name for name, seen in served.items() if not seen & {*sites, ""}]
+    if idle:
+        return f"none of {', '.join(idle)} went there"
+    seen = set().union(*served.values())
+    none = set() if "" in seen else sites - seen
+    return f"none went to {', '.join(sorted(none))}" if none else ""
 
 
-def _some_fail(truth: Truth, key: str, match: re.Match[str]) -> str:
-    if truth.protocol == "tcp" or truth.stood_still(key):
-        return ""
-    failed = truth.lately(key, lambda one: one.ended > 0 and is_failure(one))
-    return "" if failed else "none failed"
+def _some_fail(truths: Sequence[Truth], key: str, match: re.Match[str]) -> str:
+    """Of each service."""
+    for truth in about(truths, match[1]):
+        failed = truth.lately(key, lambda one: one.ended > 0 and is_failure(one))
+        if not failed and truth.protocol != "tcp" and not truth.stood_still(key):
+            return f"none of {truth.service.name} failed"
+    return ""
 
 
-def _is_known(truth: Truth, key: str, match: re.Match[str]) -> str:
-    return "there is one" if truth.lasts("known", key) > OWN_S else ""
+def _is_known(truths: Sequence[Truth], key: str, match: re.Match[str]) -> str:
+    return "there is one" if any(one.lasts("known", key) > OWN_S for one in truths) else ""
 
 
-def _left_for(truth: Truth, key: str, match: re.Match[str]) -> str:
-    if truth.stood_still(key):
+def _left_for(truths: Sequence[Truth], key: str, match: re.Match[str]) -> str:
+    if truths[0].stood_still(key):
         return ""
     given = [reason for words, reason in REASONS.items() if words in match[1]]
-    none = [one for one in given if not truth.share_of_spills(key, frozenset((one,)))]
+    none = [
+        reason
+        for reason in given
+        if not any(one.share_of_spills(key, frozenset((reason,))) for one in truths)
+    ]
     return f"none left for {', '.join(none)}" if none else ""
 
 
@@ -134,8 +169,8 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
             r"Every (?:valid )?(?:request|connection)( that \w+)? (?:is|was) served here",
             _all_are_served_here,
         ),
-        (r"spills to ([abc](?:(?:, | and )[abc])*)\.", _spills_there),
-        ("^(?:Request|Connection)s fail at", _some_fail),
+        (r"([\w, ]+) spills? to ([abc](?:(?:, | and )[abc])*)\.", _spills_there),
+        ("^(?:Request|Connection)s fail at ([^.]*)", _some_fail),
         ("^No services yet|^No service is open here", _is_known),
         (r"(?:leave|left) [abc] because ([^.]*)", _left_for),
     )

@@ -1,10 +1,10 @@
 """What `sitectl` itself says, in tables, figures and exit codes, and whether that is so."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from tests.simulation.hours.claims import false_of
+from tests.simulation.hours.claims import about, false_of
 from tests.simulation.hours.lasting import fail, is_calm, serves_others
 from tests.simulation.hours.truth import APART_S, EDGE_S, JOINED_S, LATELY_S, OWN_S, TOLD_S, Truth
 from tests.simulation.hours.typed import Printed
@@ -12,20 +12,31 @@ from tests.simulation.hours.typed import Printed
 _SLACK: Final = 2
 _RANGE: Final = 1.5
 """Between the two bounds of a range of latencies, at most."""
-Law = Callable[[Truth, str, Printed], Iterator[str]]
-"""Given the truth, the router that is asked, and the output: the faults."""
+Law = Callable[[Sequence[Truth], str, Printed], Iterator[str]]
+"""Given the truth of all services, the router that is asked, and the output: the faults."""
 
 
-def false_in(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def false_in(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     """What of that, which is printed now of router ``key``, is not so."""
-    for cell in re.split(r"\n|  +", printed.text):
-        for wrong in false_of(truth, key, cell):
-            yield f"{cell!r}: {wrong}"
+    asked = about(truths, printed.words) or truths
+    for line in printed.text.splitlines():
+        named = about(asked, line) or asked
+        for cell in line.split("  "):
+            for wrong in false_of(named, key, cell.strip()):
+                yield f"{cell!r}: {wrong}"
     for law in LAWS.get(printed.words, ()):
-        yield from law(truth, key, printed)
+        yield from law(truths, key, printed)
 
 
-def _state(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _rows(truths: Sequence[Truth], printed: Printed) -> Iterator[tuple[Truth, Mapping[str, str]]]:
+    """Of the table of services, each with the truth of its own."""
+    for row in printed.table("SERVICE"):
+        for truth in about(truths, row["SERVICE"]):  # None in a sentence below.
+            yield truth, row
+
+
+def _state(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
+    truth = truths[0]
     state = _line(printed, "State:")
     if not re.match("ready|not ready|draining", state):
         yield f"the router runs, and is said to be {state}"
@@ -37,13 +48,13 @@ def _state(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
         yield "degraded is one that has problems"
 
 
-def _ends_as_it_says(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _ends_as_it_says(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     is_well = _line(printed, "State:") == "ready" and "Problem:" not in printed.text
     if (printed.code == 0) != is_well:
         yield f"exit {printed.code}"
 
 
-def _check_counts(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _check_counts(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     found = re.search(r"(\d+) errors?, (\d+) warnings?, (\d+) good", printed.text)
     assert found is not None, printed.text
     errors, warnings, good = map(int, found.groups())
@@ -58,18 +69,19 @@ def _check_counts(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
         yield f"exit {printed.code}"
 
 
-def _is_worth_a_problem(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _is_worth_a_problem(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     """Exit 0 is for scripts: then nothing that lasts is wrong."""
-    if truth.lasts("known", key) < LATELY_S:
+    if any(truth.lasts("known", key) < LATELY_S for truth in truths):
         return
-    if printed.code == 0 and fail(truth, key):
+    if printed.code == 0 and any(fail(truth, key) for truth in truths):
         yield "exit 0 while requests fail"
-    if printed.code != 0 and is_calm(truth, key):
+    if printed.code != 0 and all(is_calm(truth, key) for truth in truths):
         yield f"exit {printed.code} while all is well: {printed.text}"
 
 
-def _network(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _network(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     """The sites that a way leads to, or none."""
+    truth = truths[0]
     text = _line(printed, "Network:")
     found = re.match(r"(?:(\d+) of )?(\d+) sites?", text)
     assert found is not None, printed.text
@@ -80,7 +92,8 @@ def _network(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
         yield f"{shown} sites are reached: {least} to {most}"
 
 
-def _sites(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _sites(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
+    truth = truths[0]
     for row in printed.table("SITE"):
         site, reached = row["SITE"], row["REACHABLE"]
         is_reached = reached.startswith(("yes", "draining"))
@@ -88,12 +101,13 @@ def _sites(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
             yield f"{site} is reached: {reached}, and no way leads there"
         if not is_reached and truth.lasts("joined", key, site) > JOINED_S:
             yield f"{site} is reached: {reached}, and a way leads there"
-        cost = truth.cost(key, site, JOINED_S)
+        cost = truth.network.cost(key, site, JOINED_S)
         if is_reached and cost is not None and row["COST"] != str(cost):
             yield f"the way to {site} costs {row['COST']}: {cost}"
 
 
-def _links(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
+def _links(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
+    truth = truths[0]
     for row in printed.table("LINK"):
         if row["STATE"].startswith("up") and row["ERROR"] not in ("", "-"):
             yield f"{row['LINK']} is up and has an error"
@@ -109,9 +123,9 @@ def _links(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
             yield f"{row['LINK']} is down, and what is sent arrives"
 
 
-def _services(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
-    """The row of the service: sums over its sites."""
-    for row in printed.table("SERVICE"):
+def _services(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
+    """The row of each service: sums over its sites."""
+    for truth, row in _rows(truths, printed):
         ready = re.match(r"(\d+) at (\d+) sites?", row["TARGETS"])
         if ready is None or not all(map(truth.has_one_router, truth.names)):
             continue
@@ -130,9 +144,9 @@ def _in_flight(truth: Truth, key: str, shown: float) -> Iterator[str]:
         yield f"{shown:.0f} in flight: all targets have {most}"
 
 
-def _top(truth: Truth, key: str, printed: Printed) -> Iterator[str]:
-    name = truth.name_of(key)
-    for row in printed.table("SERVICE"):
+def _top(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
+    name = truths[0].name_of(key)
+    for truth, row in _rows(truths, printed):
         here = row["HERE"]
         if not truth.has_one_router(name) or truth.lasts("known", key) < LATELY_S:
             continue

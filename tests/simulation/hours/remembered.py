@@ -41,7 +41,7 @@ def _false_then(truth: Truth, key: str, now: str, one: PastDecision) -> Iterator
     with truth.then(age_s):
         said = [one.reason, *(f"{seen.site}: {seen.reason}" for seen in one.candidates)]
         for text in said:
-            for wrong in false_of(truth, key, text):
+            for wrong in false_of([truth], key, text):
                 yield f"{age_s:.1f} s ago: {text!r}: {wrong}"
         if one.spill_reason == "no-target" and truth.lasts("serves", key) > OWN_S:
             yield f"{age_s:.1f} s ago: spilled for no-target, and it had some"

@@ -1,19 +1,19 @@
-"""The truth at each site, and when it was last otherwise: read from the sites themselves, not from
-their reports.
+"""The truth of one service at each site, and when it was last otherwise: read from the sites
+themselves, not from their reports.
 """
 
-import time
 from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import permutations
 from math import inf
 from typing import Final
 
-from router.model.specs import ServiceProtocol
-from tests.simulation.hours.ways import Ways
-from tests.simulation.world import SERVICE, Answer, SimSite, Target, World
+from router.model.ids import ServiceKey
+from router.model.specs import ConnectorSpec, ServiceProtocol
+from router.node.site_router import SiteRouter
+from tests.simulation.hours.network import Fact, Facts, NetworkTruth
+from tests.simulation.world import Answer, SimSite, Target
 
 OWN_S: Final = 0.6
 """So much older than this moment may be what a site says of itself: two samples."""
@@ -38,22 +38,19 @@ LONGEST_S: Final[Mapping[ServiceProtocol, float]] = {"http": 50.0, "tcp": inf}
 a router that is short of memory."""
 SERVICE_S: Final[Mapping[ServiceProtocol, float]] = {"http": 0.1, "tcp": 2.0}
 
-Fact = tuple[str, ...]
-"""What, of which site: ``("drained", "a")``; or of which router, by its key in the world:
-``("stops", "a2")``, ``("away", "a2", "b")``: it does not reach b."""
-
 
 class Truth:
-    """Samples of all sites of a world, and what became of each request. ``protocol``: of the
-    service."""
+    """Samples of one service at all sites, and what became of each request. ``network``: the
+    truth of all that services share."""
 
-    def __init__(self, world: World, protocol: ServiceProtocol = "http") -> None:
-        self._world, self.protocol = world, protocol
+    def __init__(
+        self, network: NetworkTruth, service: ServiceKey, protocol: ServiceProtocol = "http"
+    ) -> None:
+        self.network, self.service, self.protocol = network, service, protocol
+        self._world = world = network.world
         self.service_s = SERVICE_S[protocol]
         """A request takes so long at a target that is well."""
-        self._last_so: dict[Fact, float] = {}
-        self._last_not: dict[Fact, float] = {}
-        self._wall_not: dict[Fact, float] = {}
+        self._facts = Facts(lambda: self.now)
         self.answers: dict[str, deque[Answer]] = {
             name: deque(maxlen=12_000) for name in world.sites
         }
@@ -67,21 +64,11 @@ class Truth:
         self._in_hand: dict[str, deque[tuple[float, int, int]]] = {
             name: deque(maxlen=64) for name in self.names
         }
-        self._costs: dict[tuple[str, str], tuple[int | None, float]] = {}
-        """To a site from a router, and since when."""
         self._age_s = 0.0
-        self.gone: set[str] = set()
-        """Routers that do not run."""
-        self.deleted: set[str] = set()
-        """Sites that are, or are about to be."""
-        self.frozen: set[str] = set()
-        """Routers that stand still."""
-        self.cuts: set[frozenset[str]] = set()
-        """Pairs of them that no packet passes between."""
 
     @property
     def now(self) -> float:
-        return self._world.internet.now
+        return self.network.now
 
     @property
     def keys(self) -> list[str]:
@@ -91,24 +78,16 @@ class Truth:
     @property
     def names(self) -> list[str]:
         """Of all sites."""
-        return list(dict.fromkeys(site.name for site in self._world.sites.values()))
+        return self.network.names
 
     def answered(self, key: str, port: int, since_s: float) -> int:
         """How many requests a target of that router answered until the router looked at it last."""
         times = self._world[key].targets[port].answered_at
         return bisect(times, self.now - LOOKED_S) - bisect(times, self.now - since_s)
 
-    def routers(self, name: str) -> dict[str, SimSite]:
-        """Those of a site that run, by the key of each in the world."""
-        return {
-            key: site
-            for key, site in self._world.sites.items()
-            if site.name == name and key not in self.gone
-        }
-
     def has_one_router(self, name: str) -> bool:
         """No other router of that site is there, running or not."""
-        return sum(site.name == name for site in self._world.sites.values()) == 1
+        return self.network.has_one_router(name)
 
     def is_known_whole(self, teller: str, name: str) -> bool:
         """Router ``teller`` does not go by one of several routers of a site without the others."""
@@ -117,40 +96,55 @@ class Truth:
         return self.has_one_router(name) or (is_whole and is_reached)
 
     def sample(self) -> None:
-        """Note how all sites and their routers are."""
+        """Note how the service is at all sites and their routers; after the network."""
         for name in self.names:
             self._sample_site(name)
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
-        self._sample_ways()
-        declared = [one.router.routing.table.declarations for one in self._world.sites.values()]
-        specs = [one.declaration.spec for each in declared for one in each.values()]
-        self._note(("isolated",), any(spec.policy.isolation != "none" for spec in specs))
+        tables = [one.router.routing.table.declarations for one in self._world.sites.values()]
+        declared = [table[self.service.name] for table in tables if self.service.name in table]
+        policies = [one.declaration.spec.policy for one in declared]
+        self._note(("isolated",), any(one.isolation != "none" for one in policies))
 
     def _routers_of(self, name: str) -> list[SimSite]:
         """Running or not."""
         return [site for site in self._world.sites.values() if site.name == name]
 
     def _targets_of(self, name: str) -> list[Target]:
-        return [target for one in self._routers_of(name) for target in one.targets.values()]
+        return [target for one in self._routers_of(name) for target in self.targets_of(one)]
+
+    def targets_of(self, site: SimSite) -> list[Target]:
+        """Of the service, at one router's host."""
+        return [one for one in site.targets.values() if one.service == self.service]
+
+    def connectors_of(self, site: SimSite) -> dict[str, ConnectorSpec]:
+        """Of the service, by name."""
+        found = site.connectors.items()
+        return {name: one for name, one in found if one.service == self.service.name}
+
+    def ports_at(self, key: str) -> set[int]:
+        """Of the targets that a router has by its documents."""
+        connectors = self.connectors_of(self._world[key]).values()
+        return {int(target.port or 0) for one in connectors for target in one.targets}
+
+    def _ready_at(self, router: SiteRouter) -> int:
+        return router.readings.targets.local(self.service).ready
 
     def _is_ill(self, target: Target) -> bool:
         """Whatever its router knows of it by now."""
         return target.refuses or target.status != 200 or target.service_s > self.service_s
 
     def _sample_site(self, name: str) -> None:
-        running = list(self.routers(name).values())
+        running, service = list(self.network.routers(name).values()), self.service.name
         routers = [one.router for one in running]
-        rules = [policy for one in running for policy in one.policies.values()]
-        ready = sum(one.readings.targets.local(SERVICE).ready for one in routers)
-        total = sum(one.readings.targets.local(SERVICE).total for one in routers)
+        rules = [one.policies[service] for one in running if service in one.policies]
+        ready = sum(map(self._ready_at, routers))
+        total = sum(one.readings.targets.local(self.service).total for one in routers)
         drained = any(rule.takes == 0 for rule in rules)
         stops = bool(routers) and all(one.draining for one in routers)
         self._note(("drained", name), drained)
         self._note(("partly drained", name), any(rule.takes < 1 for rule in rules))
-        self._note(("stopping", name), stops)
         self._note(("draining", name), stops or drained)
-        self._note(("refusing", name), any(one.forwarder.memory.is_refusing for one in routers))
         self._note(("down", name), total > 0 and not ready)
         self._note(("lacking", name), ready < total)
         self._note(("ill", name), any(map(self._is_ill, self._targets_of(name))))
@@ -162,14 +156,13 @@ class Truth:
         self._note(("lending", name), any(one != (0.0, 1.0) for one in terms))
         self._note(("exporting", name), all(rule.export_to != () for rule in rules))
         self._note(("importing", name), all(rule.import_from != () for rule in rules))
-        self._note(("deleted", name), name in self.deleted)
-        self._note(("declaring", name), any(one.services for one in running))
-        self._note(("undeclaring", name), not any(one.services for one in self._routers_of(name)))
-        self._note(("bare", name), not any(one.connectors for one in running))
-        staying = [one for one in routers if not one.draining]
-        left = sum(one.readings.targets.local(SERVICE).ready for one in staying)
+        declaring = [one for one in self._routers_of(name) if service in one.services]
+        self._note(("declaring", name), any(one in running for one in declaring))
+        self._note(("undeclaring", name), not declaring)
+        self._note(("bare", name), not any(map(self.connectors_of, running)))
+        left = sum(self._ready_at(one) for one in routers if not one.draining)
         self._ready[name] += ((self.now, ready), (self.now, left))
-        targets = [target for one in running for target in one.targets.values()]
+        targets = [target for one in running for target in self.targets_of(one)]
         least, most = sum(one.in_hand for one in targets), sum(one.most_in_hand for one in targets)
         self._in_hand[name].append((self.now, least, most))
         for one in targets:
@@ -177,51 +170,18 @@ class Truth:
 
     def _sample_router(self, key: str, site: SimSite) -> None:
         router = site.router
-        runs = key not in self.gone
-        self._note(("still", key), key in self.frozen)
-        local = router.readings.targets.local(SERVICE)
-        self._note(("refuses", key), runs and router.forwarder.memory.is_refusing)
-        self._note(("stops", key), runs and router.draining)
+        runs = key not in self.network.gone
+        local = router.readings.targets.local(self.service)
         self._note(("lacks", key), local.ready < max(local.total, 1))
         self._note(("serves", key), runs and local.ready > 0 and not router.draining)
         if self._lives.get(key) == site.lives:
-            self._note(("known", key), SERVICE in router.services)
+            self._note(("known", key), self.service in router.services)
         self._sample_spills(key, site)
-        reached = {one.name for one in router.routing.table.sites.values() if one.reachable}
         for other in self.names:
-            self._note(("away", key, other), other not in reached)
             self._note(("usable", key, other), self._may_take(key, other))
 
-    def _sample_ways(self) -> None:
-        """Which sites each router has a way to. While one stops both are open."""
-        running = self._world.sites.keys() - self.gone - self.frozen
-        passing = {key for key in running if not self._world[key].router.draining}
-        ways = Ways(self._world, self.cuts)
-        for key in self._world.sites:
-            sure = ways.sites_from(key, passing, surely=True)
-            maybe = ways.sites_from(key, running, surely=False)
-            costs = ways.costs_from(key, passing)
-            for other in self.names:
-                self._note_cost((key, other), costs.get(other))
-                self._note(("joined", key, other), other in sure)
-                self._note(("apart", key, other), key in running and other not in maybe)
-        self._note(("whole",), not (self.cuts or self.frozen or self.gone))
-        for key, other in permutations(self._world.sites, 2):
-            is_open = {key, other} <= running and ways.are_linked(key, other)
-            self._note(("severed", key, self.name_of(other)), not is_open)
-
-    def _note_cost(self, ends: tuple[str, str], cost: int | None) -> None:
-        if cost != self._costs.get(ends, (None,))[0]:
-            self._costs[ends] = cost, self.now
-
-    def cost(self, key: str, site: str, settled_s: float) -> int | None:
-        """Of the cheapest way, if it has been the same for so long; None: it has not, or an edge is
-        at one of the ends."""
-        cost, since = self._costs.get((key, site), (None, inf))
-        return cost if self.now - since > settled_s else None
-
     def _sample_spills(self, key: str, site: SimSite) -> None:
-        reading = site.router.readings.reading_of(SERVICE)
+        reading = site.router.readings.reading_of(self.service)
         spilled = dict(reading.spilled) if reading is not None else {}
         samples = self._spilled[key]
         is_less = samples and any(spilled.get(why, 0) < n for why, n in samples[-1][1].items())
@@ -232,17 +192,7 @@ class Truth:
         samples.append((self.now, spilled))
 
     def _note(self, fact: Fact, is_so: bool) -> None:
-        (self._last_so if is_so else self._last_not)[fact] = self.now
-        if not is_so:
-            self._wall_not[fact] = time.time()
-
-    def note_reset(self) -> None:
-        """All ways may be lost for a moment."""
-        for fact in {*self._last_so, *self._last_not}:
-            if fact[0] == "joined":
-                self._last_not[fact] = self.now
-            elif fact[0] == "severed":
-                self._last_so[fact] = self.now
+        self._facts.note(fact, is_so)
 
     @contextmanager
     def then(self, age_s: float) -> Iterator[None]:
@@ -253,17 +203,17 @@ class Truth:
         finally:
             self._age_s = 0.0
 
+    def _facts_with(self, fact: Fact) -> Facts:
+        """Those of the service, or those of the network."""
+        return self._facts if self._facts.has(fact) else self.network.facts
+
     def is_over(self, *fact: str) -> float:
         """For how many seconds it has not been so; 0: it is so, or has been since then."""
-        return max(0.0, self.now - self._age_s - self._last_so.get(fact, -inf))
+        return self._facts_with(fact).is_over(fact, self._age_s)
 
     def lasts(self, *fact: str) -> float:
         """For how many seconds it has been so; 0: it is not, or has not been since then."""
-        return max(0.0, self.now - self._age_s - self._last_not.get(fact, -inf))
-
-    def lasts_on_the_wall(self, *fact: str) -> float:
-        """As `lasts`, by the clock that sentences are made with: it goes on while we compute."""
-        return time.time() - self._wall_not.get(fact, -inf)
+        return self._facts_with(fact).lasts(fact, self._age_s)
 
     def slack(self, teller: str, subject: str) -> float:
         """How old what router ``teller`` says of site ``subject`` may be."""
@@ -272,7 +222,7 @@ class Truth:
     def _may_take(self, teller: str, subject: str) -> bool:
         """By the rules of both: ``teller`` knows of targets at ``subject`` that it may use."""
         table = self._world[teller].router.routing.table
-        known = table.candidates.get(SERVICE, ())
+        known = table.candidates.get(self.service, ())
         return self._world[teller].name == subject or any(
             one.site_name == subject and not one.unused for one in known
         )
@@ -283,7 +233,7 @@ class Truth:
 
     def ready(self, key: str) -> tuple[int, int]:
         """Ready targets of a router, and all."""
-        local = self._world[key].router.readings.targets.local(SERVICE)
+        local = self._world[key].router.readings.targets.local(self.service)
         return local.ready, local.total
 
     def was_ready(self, name: str, within: float) -> set[int]:
@@ -309,7 +259,7 @@ class Truth:
         return found
 
     def queued(self, name: str) -> int:
-        reading = self._world[name].router.readings.reading_of(SERVICE)
+        reading = self._world[name].router.readings.reading_of(self.service)
         return 0 if reading is None else reading.queued
 
     def lately(
@@ -334,7 +284,7 @@ class Truth:
     def share_of_spills(self, name: str, reasons: frozenset[str]) -> float:
         """Of what left a site lately, or is open elsewhere, for ``reasons``: the largest share in
         any of the times that figures may be of."""
-        reading = self._world[name].router.readings.spills_of(SERVICE)
+        reading = self._world[name].router.readings.spills_of(self.service)
         shares = [_share(reading.open_for, reasons)]
         samples = self._spilled[name]
         newest = samples[-1][1]

@@ -21,12 +21,12 @@ WORDS: Final = (
     "status",
     "check",
     "service status",
-    "service status shop",
     "link status",
     "network status",
     "top --once",
-    "why shop",
 )
+OF_SERVICE: Final = ("service status {}", "why {}")
+"""Of one, by name."""
 
 
 class Printed(NamedTuple):
@@ -91,7 +91,7 @@ class Typist:
         self._runner = CliRunner(env={"SITECTL_TRACEBACK": "1"})
 
     def type(self, words: str) -> Printed:
-        """One of `WORDS`."""
+        """One of `WORDS`, or of `OF_SERVICE`."""
         if words == "check":
             return self._check()
         with patch.object(store, "find_site", lambda settings: self._site):
