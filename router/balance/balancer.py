@@ -30,7 +30,7 @@ from router.balance.sites.wait_places import WaitPlaces
 from router.balance.targets.rotation import forget_turns, next_in_turn, take_turn
 from router.model import limits
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.messages.adverts import RemoteCandidate
+from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.model.specs import PolicySpec
 
 _NOBODY: frozenset[str] = frozenset()
@@ -130,6 +130,15 @@ class ServiceBalancer(Egresses):
         self._set_shares()
         self._set_shortcuts()
 
+    def report(self, report: LoadReport, site: SiteId, now: float) -> None:
+        """A load report of an egress. It can show that another router of its site is the nearest
+        with a target, which changes the order of sites.
+        """
+        super().report(report, site, now)
+        remote = self._remotes.get(site)
+        if isinstance(remote, RoutersOfSite) and remote.least_cost() != remote.cost:
+            self.set_remotes(self._candidates)
+
     def select(
         self,
         now: float,
@@ -193,10 +202,8 @@ class ServiceBalancer(Egresses):
             return "room"  # It is never full.
         one_cost = 0 if remote is None else remote.cost
         for one in self._order:
-            if self._holds and one.cost > one_cost:
-                break  # Under `failover` it stays at a full site.
-            if one.site == chosen.site:
-                continue
+            if one.site == chosen.site or (self._holds and one.cost > one_cost):
+                continue  # Under `failover` it stays at a full site.
             one.refresh(now)
             if one.able and not one.has_room_without(kept):
                 found = "full"

@@ -129,7 +129,7 @@ def failover(alive: Sequence[Candidate], roomy: list[Candidate]) -> list[Candida
     """
     if not alive:
         return roomy
-    least = alive[0].cost
+    least = min([one.cost for one in alive])
     for one in alive:
         if one.cost > least:
             one.verdict = "dearer"

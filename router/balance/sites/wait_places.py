@@ -71,7 +71,7 @@ class WaitPlaces:
         if waiting_helps == self._last_full:
             return self._last
         full = waiting_helps.copy()
-        cheapest = waiting_helps[0].cost
+        cheapest = min([one.cost for one in waiting_helps])
         if self._is_split:
             waiting_helps.sort(key=_has_no_share)
         waitable: list[RemoteWait] = []

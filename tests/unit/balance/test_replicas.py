@@ -419,6 +419,33 @@ def test_a_site_is_as_near_as_the_nearest_of_its_routers_that_has_a_target_now(
     assert (costs(), here.take()) == ((2, OTHER), OTHER)
 
 
+def test_failover_waits_for_the_cheapest_site_though_this_one_is_listed_first() -> None:
+    here = Here(None, PolicySpec("failover"))
+    here.balancer.set_remotes([candidate("2", OWN, path_cost=2), candidate("9", path_cost=1)])
+    assert [here.take() for _ in range(6)] == [OTHER] * 4 + ["all-full"] * 2
+
+
+def test_failover_asks_another_site_as_near_though_this_one_is_farther_and_listed_first() -> None:
+    here = Here(None, PolicySpec("failover"))
+    other, third = candidate("9", path_cost=1), candidate("8", THIRD, path_cost=1)
+    here.balancer.set_remotes([candidate("2", OWN, path_cost=2), other, third])
+    chosen = here.balancer.select(0.0)
+    assert isinstance(chosen, Decision)
+    assert here.balancer.beside(chosen, 0.0, frozenset()) == "room"
+
+
+def test_sites_are_ordered_anew_when_a_report_shows_that_a_nearer_router_is_ready() -> None:
+    here = Here(2)
+    here.ledger.set_targets({"t:1": TargetTerms(name="t", capacity=None)})
+    routers = [candidate("7", path_cost=1), candidate("8", path_cost=5)]
+    here.balancer.set_remotes(routers)
+    here.balancer.report_load(OTHER, 0, 0, 4, 0.1, router=RouterId("7"))
+    here.balancer.set_remotes(routers)
+    assert [here.take() for _ in range(3)] == [OWN_ROUTER] * 3
+    here.balancer.report_load(OTHER, 0, 1, 4, 0.2, router=RouterId("7"))
+    assert here.take() == "7"
+
+
 @pytest.mark.parametrize(("ejected", "reason"), [(False, "no-target"), (True, "ejected")])
 def test_a_router_of_this_site_that_is_reached_through_another_site_gives_no_reason(
     ejected: bool, reason: str
