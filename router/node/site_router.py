@@ -504,7 +504,11 @@ class SiteRouter:
         self._take(self.routing.set_draining(True, now, deleted=self._is_deleted))
         self.site_services.drain()
         self.links.drain()
-        self.forwarder.drain(done)
+        self.forwarder.drain(partial(self._traffic_ended, done))
+
+    def _traffic_ended(self, done: Callable[[], None]) -> None:
+        self.shares.end()
+        done()
 
     def finish(self, done: Callable[[], None]) -> None:
         """After `drain_traffic`: each link goes with its last stream, those in transit too; then

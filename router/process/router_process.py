@@ -281,9 +281,9 @@ class RouterProcess:
 
     def heard_routers(self) -> HeardRouters | None:
         """The other routers of this site, for shares; None: not known."""
-        pods = self.router.shares.heard
-        siblings = self.router.links.adjacencies.siblings
-        return None if pods is None else HeardRouters(pods, bool(siblings))
+        shares, siblings = self.router.shares, self.router.links.adjacencies.siblings
+        pods = shares.heard
+        return None if pods is None else HeardRouters(pods, bool(siblings), dict(shares.over))
 
     def admin_credential(self, path: Path) -> str:
         """The credential for the admin API over TCP, created once. Empty: TCP is off."""

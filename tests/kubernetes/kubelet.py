@@ -40,6 +40,7 @@ class PodRunner:
         self.apps = [self._container(each) for each in pod["spec"]["containers"]]
         self._codes: list[int] = []
         self.is_running = False
+        self._may_end_unseen = False
         self._started_at = now()
 
     def _container(self, spec: Json) -> Container:
@@ -74,6 +75,9 @@ class PodRunner:
             await self._ending.wait()
             await self._terminate()
             life.cancel()
+        if self._may_end_unseen:
+            await asyncio.sleep(self.kubelet.end_seen_late_s)
+            self._may_end_unseen = False
         self._gone()
 
     async def _live(self) -> None:
@@ -123,6 +127,7 @@ class PodRunner:
         """App containers first, then sidecars in reverse order, all within the grace period."""
         loop = asyncio.get_running_loop()
         grace = self.pod["metadata"].get("deletionGracePeriodSeconds", 0)
+        self._may_end_unseen = self.kubelet.end_seen_late_s > 0
         deadline = loop.time() + grace
         async with asyncio.TaskGroup() as group:
             for each in self.apps:
@@ -141,6 +146,8 @@ class PodRunner:
 
     def push(self) -> None:
         """Report the status, if it differs."""
+        if self._may_end_unseen and not any(each.is_running for each in self.apps):
+            return
         current = self.world.get("Pod", self.namespace, self.name)
         if current is None or current["metadata"]["uid"] != self.uid or is_over(current):
             return
@@ -190,7 +197,8 @@ class PodRunner:
 class Kubelet:
     """All pods of the cluster. ``unready`` pods are reported so whatever their probes say.
 
-    ``used_again``: addresses that the next pods get, if no pod has them.
+    ``used_again``: addresses that the next pods get, if no pod has them. ``end_seen_late_s``: so
+    much later than its last container a terminating pod ends, as on a real node about 1 s.
     """
 
     def __init__(
@@ -203,6 +211,7 @@ class Kubelet:
         self.node, self.address, self.issue = node, address, issue
         self.unready: set[tuple[str, str]] = set()
         self.used_again: list[str] = []
+        self.end_seen_late_s = 0.0
         self._addresses = addresses
         self._runners: dict[str, PodRunner] = {}
         self._new: asyncio.Queue[Json] = asyncio.Queue(100_000)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.scenario.waiting import until
 READY_BEFORE_S = PRE_STOP_S = 5 if BRINGS_NODE else 2
 """Shorter than as we deploy it, as is the lag of these clients, unless the server is a real one."""
 ROLL_S = 40.0
+END_SEEN_LATE_S = 4.0
+"""Longer than a request waits for a slot, and until readiness probes have failed."""
 _restarts = itertools.count(1)
 
 
@@ -109,6 +112,24 @@ def test_the_only_router_of_either_end_is_replaced_by_surge_under_load(cluster: 
     east, west = joined(cluster)
     under_load(west, 1, (west, "shop"), (west, "only-east"), (east, "only-west"))
     under_load(east, 1, (west, "shop"), (west, "only-east"), (east, "shop"), (east, "only-west"))
+
+
+def test_the_only_router_is_deleted_under_load_and_its_end_is_seen_late(cluster: Cluster) -> None:
+    """It says that it is over, so its successor has all slots though the pod still looks alive."""
+    west = installed(cluster, "west")
+    west.apply(shop("west", capacity=4))
+    west.starts().answers("shop")
+    cluster.kubelet.end_seen_late_s = END_SEEN_LATE_S
+    (pod,) = west.router_pods()
+    old = pod["metadata"]["name"]
+    with Load(west, "shop") as load:
+        load.goes_on()
+        deleted_at = time.monotonic()
+        cluster.delete("Pod", old, "west")
+        until(lambda: not west.get("Pod", old), "it is gone", ROLL_S)
+        assert time.monotonic() - deleted_at > PRE_STOP_S + END_SEEN_LATE_S
+        load.goes_on()
+    assert load.failed == []
 
 
 def test_of_two_routers_that_accept_links_each_reaches_other_sites(cluster: Cluster) -> None:

@@ -117,6 +117,7 @@ MESSAGES = st.one_of(
         EDGE_COUNTS,
         EDGE_COUNTS,
         rows(st.tuples(NAMES, EDGE_COUNTS)),
+        st.booleans(),
     ),
     st.builds(LsaMessage, st.binary(max_size=100)),
     st.builds(DigestMessage, st.binary(max_size=100), st.booleans()),

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from router.balance.sites.heard_lives import HeardLives
 from router.balance.sites.shares import Shares
 from router.model.messages.shares import SharesMessage
 from tests.examples import examples
@@ -30,12 +31,25 @@ class Process:
 
     shares: Shares
     life: int
+    lives: HeardLives = field(default_factory=HeardLives)
     in_flight: int = 0
     seen: int = -1
+    ends: bool = False
+
+    def end(self) -> None:
+        self.ends = True
+        self.shares.end()
+
+    def hear(self, said: SharesMessage) -> None:
+        self.lives.hear(said)
+        self.shares.hear(said)
 
 
-def share_of(own: str, pods: dict[str, Pod]) -> tuple[str, int, set[str], dict[str, float]]:
-    """How ``own`` divides by ``pods``: the name of that, its share, who may hold slots, who not."""
+def share_of(
+    own: str, listed: dict[str, Pod], over: dict[str, int]
+) -> tuple[str, int, set[str], dict[str, float]]:
+    """How ``own`` divides: the name of that, its share, who may hold slots, who not."""
+    pods = {name: pod for name, pod in listed.items() if name not in over}
     running = [name for name in sorted(pods, key=lambda n: pods[n].age) if pods[name].is_running]
     order = [name for name in running if pods[name].is_ready] or running or [own]
     others = {
@@ -50,6 +64,7 @@ def share_of(own: str, pods: dict[str, Pod]) -> tuple[str, int, set[str], dict[s
     down: dict[str, float] = {
         name: pod.ended for name, pod in pods.items() if name not in {own, *others}
     }
+    down |= {name: life + 1 for name, life in over.items()}
     return ",".join(order), share, others, down
 
 
@@ -73,7 +88,7 @@ class Site:
         process.seen = max(process.seen, at)
         pods = self.lists[process.seen]
         if name in pods:
-            division, share, others, down = share_of(name, pods)
+            division, share, others, down = share_of(name, pods, process.lives.over)
             process.shares.see(division, others, {"slots": share}, down)
 
     def say(self, name: str, to: str) -> SharesMessage:
@@ -155,7 +170,7 @@ class Life(RuleBasedStateMachine):
         if not keeps:
             del self.site.sent[at]
         if arrives and to in self.site.processes:
-            self.site.processes[to].shares.hear(said)
+            self.site.processes[to].hear(said)
 
     @precondition(lambda self: len(self.site.processes) > 1)
     @rule(times=st.integers(1, 3))
@@ -174,11 +189,16 @@ class Life(RuleBasedStateMachine):
         process = self.site.processes[self._pick(number, list(self.site.processes))]
         process.in_flight = min(process.in_flight, left)
 
+    @precondition(lambda self: self.site.processes)
+    @rule(number=NUMBERS)
+    def router_ends_and_says_so_when_it_is_idle(self, number: int) -> None:
+        self.site.processes[self._pick(number, list(self.site.processes))].end()
+
     def _talk(self, times: int) -> None:
         for _ in range(times):
             for name in sorted(self.site.processes):
                 for other in sorted(self.site.processes.keys() - {name}):
-                    self.site.processes[other].shares.hear(self.site.say(name, other))
+                    self.site.processes[other].hear(self.site.say(name, other))
 
     @invariant()
     def no_more_than_is_stated(self) -> None:
@@ -198,15 +218,46 @@ class Life(RuleBasedStateMachine):
         for name in site.pods.keys() - site.processes.keys():
             del site.pods[name]
         site.tell()
-        for name in site.processes:
-            site.look(name, len(site.lists) - 1)
-        self._talk(3)
+        self._settle()
+        for name in [name for name, process in site.processes.items() if process.ends]:
+            assert site.processes.pop(name).shares.limit("slots") == 0
+            del site.pods[name]
         if site.processes:
             limits = [one.shares.limit("slots") for one in site.processes.values()]
             assert sum(limits) == STATED
             assert max(limits) - min(limits) <= 1
+        site.tell()
         if len(site.processes) > 1:
+            self._one_says_that_it_is_over_and_starts_again()
             self._one_leaves_with_all_that_it_has_in_use()
+
+    def _settle(self) -> None:
+        """All see the newest list, and agree; also after one of them said that it is over."""
+        for _ in range(2):
+            for name in self.site.processes:
+                self.site.look(name, len(self.site.lists) - 1)
+            self._talk(3)
+
+    def _one_says_that_it_is_over_and_starts_again(self) -> None:
+        """The others have its share once it is idle, while the list still shows it running."""
+        site = self.site
+        name = self._pick(self.made, list(site.processes))
+        going = site.processes[name]
+        going.in_flight = going.shares.limit("slots")
+        going.end()
+        self._settle()
+        self.no_more_than_is_stated()
+        going.in_flight = 0
+        self._settle()
+        rest = [one.shares for each, one in site.processes.items() if each != name]
+        assert sum(one.limit("slots") for one in rest) == STATED
+        assert all(one.is_whole for one in rest)
+        site.lives += 1
+        site.processes[name] = Process(Shares(name, site.lives), site.lives)
+        site.look(name, len(site.lists) - 1)
+        self.no_more_than_is_stated()
+        self._settle()
+        assert all(one.shares.is_whole for one in site.processes.values())
 
     def _one_leaves_with_all_that_it_has_in_use(self) -> None:
         """It has no share from then on; the others get its slots in use when it is gone."""

@@ -16,6 +16,9 @@ shares.
 The caller learns late which routers exist (`see`): a router reported as down may have started
 again, and have our word for a larger share. So a router that was heard in a life that began after
 the reported end is waited for. Messages may be lost, doubled, delayed and overtaken.
+
+A router that ends says so once it admits nothing more and has nothing in flight (`end`). The caller
+then reports that life as down to the others, without waiting for news from elsewhere.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,6 +52,7 @@ class Shares:
         self._heard: dict[str, _Word] = {}
         self._agreed: dict[str, dict[str, int]] = {}  # Debts of routers that confirmed this round.
         self._settled = False
+        self._ends = False
 
     @property
     def awaited(self) -> frozenset[str]:
@@ -58,7 +62,7 @@ class Shares:
     @property
     def is_whole(self) -> bool:
         """All agree, and the others owe nothing: every limit is the share."""
-        return self._settled and not any(self._owing())
+        return self._settled and not self._ends and not any(self._owing())
 
     def see(
         self,
@@ -102,6 +106,10 @@ class Shares:
             self._agreed[said.member] = dict(said.debts)
             self._settle()
 
+    def end(self) -> None:
+        """Every limit is 0 from now on."""
+        self._ends = True
+
     def message_to(self, member: str, in_flight: Mapping[str, int]) -> SharesMessage:
         """The message to send to ``member`` now, unchanged.
 
@@ -126,10 +134,13 @@ class Shares:
             word.life if word is not None else 0,
             word.round if word is not None else 0,
             tuple(debts),
+            is_over=self._ends and not any(in_flight.values()),
         )
 
     def limit(self, resource: str) -> int:
         """The most of ``resource`` that this router may have in flight now."""
+        if self._ends:
+            return 0
         floor = self._floors.get(resource, 0)
         if not self._settled:
             return floor

@@ -44,11 +44,13 @@ class RouterShares:
         """``wanted`` with this router's part of it. ``deployment``: that of the site's routers."""
         links = wanted.site.ingress != "none"  # Else no router listens for links: an edge.
         heard, now = self._heard(), time.time()
-        partners = None
+        rest, partners = pods, None
+        over: Mapping[str, int] = {}
         if links and heard is not None:
-            partners = replicas.partners(pods, self._own, heard)
+            rest, over = heard.rest(pods), heard.over
+            partners = replicas.partners(rest, self._own, heard)
         division, self._until = replicas.division(
-            pods, self._own, now, agrees=links, heard=partners
+            rest, self._own, now, agrees=links, heard=partners
         )
         wanted = msgspec.structs.replace(
             divided(wanted, division),
@@ -57,8 +59,8 @@ class RouterShares:
         )
         if not links:
             return wanted
-        siblings = replicas.to_dial(pods, self._own, families, wanted.site.bind_port)
-        agreement, until = replicas.shares(pods, self._own, now, heard=partners)
+        siblings = replicas.to_dial(rest, self._own, families, wanted.site.bind_port)
+        agreement, until = replicas.shares(rest, self._own, now, heard=partners, over=over)
         ends = (one for one in (self._until, until) if one is not None)
         self._until = min(ends, default=None)
         return msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)

@@ -32,10 +32,19 @@ from router.model.addresses import join
 
 
 class HeardRouters(msgspec.Struct, frozen=True):
-    """Other routers of the site that were heard, by ``pods``; ``is_linked``: a link is up."""
+    """Other routers of the site that were heard, by ``pods``; ``is_linked``: a link is up.
+
+    ``over``: lives of those that said that they hold nothing and admit nothing more. The Pod may
+    still be shown as running.
+    """
 
     pods: frozenset[str]
     is_linked: bool
+    over: Mapping[str, int] = {}
+
+    def rest(self, pods: Mapping[str, Object]) -> Mapping[str, Object]:
+        """Those of ``pods`` whose routers are not over."""
+        return {name: pod for name, pod in pods.items() if name not in self.over}
 
 
 def partners(pods: Mapping[str, Object], own: str, heard: HeardRouters) -> frozenset[str]:
@@ -76,7 +85,12 @@ def division(
 
 
 def shares(
-    pods: Mapping[str, Object], own: str, now: float, *, heard: frozenset[str] | None = None
+    pods: Mapping[str, Object],
+    own: str,
+    now: float,
+    *,
+    heard: frozenset[str] | None = None,
+    over: Mapping[str, int] = {},
 ) -> tuple[CapacityDivision | None, float | None]:
     """The routers that Pod ``own`` must hear before it uses a gain, and until when.
 
@@ -84,13 +98,14 @@ def shares(
 
     These are the routers whose containers may run, ready or not, told to end or not. Also included,
     for a while, is an older one that has not been seen to run yet: it may be faster than its news.
-    All others are down, unless they are heard in a life that is newer than the news.
+    All others are down, unless they are heard in a life that is newer than the news. ``over``: see
+    `HeardRouters`, whose Pods are none of ``pods``.
     """
     if own not in pods:
         return None, None
     order, _ = _in_order(pods, own, now, agrees=True, heard=heard)
     others: list[str] = []
-    down: dict[str, float] = {}
+    down: dict[str, float] = {name: life + 1 for name, life in over.items()}
     ends: list[float] = []
     for name, pod in pods.items():
         if name == own or not is_router(pod) or has_ended(pod):

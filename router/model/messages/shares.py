@@ -19,7 +19,8 @@ class SharesMessage(msgspec.Struct, frozen=True, array_like=True, tag="shares"):
 
     ``number`` grows with each message of a life, ``round`` with each change of its division.
     ``heard_life`` and ``heard_round``: the newest that the sender has heard from the receiver.
-    ``debts``: by resource, the sender's requests in flight above its share.
+    ``debts``: by resource, the sender's requests in flight above its share. ``is_over``: in this
+    life it has nothing in flight and admits nothing more.
     """
 
     member: _Member
@@ -30,3 +31,4 @@ class SharesMessage(msgspec.Struct, frozen=True, array_like=True, tag="shares"):
     heard_life: _Counter
     heard_round: _Counter
     debts: Annotated[tuple[_Debt, ...], msgspec.Meta(max_length=limits.SHARE_DEBTS_MAX)] = ()
+    is_over: bool = False

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from router.balance.sites.heard_lives import HeardLives
 from router.balance.sites.shares import Shares
 from router.documents import CapacityDivision
 from router.exchange.target_readings import TargetReadings
@@ -47,12 +48,12 @@ class ShareRun:
         self._members: dict[RouterId, SharesMessage] = {}
         self._timer: Timer | None = None
         self._awaits_since: float | None = None
-        self._heard: frozenset[str] = frozenset()
+        self._lives = HeardLives()
         self._heard_changed: Callable[[], None] = lambda: None
         self._unlinked: dict[str, float] = {}
 
     def follow_heard(self, changed: Callable[[], None]) -> None:
-        """Call ``changed`` when `heard` changes."""
+        """Call ``changed`` when `heard` or `over` changes."""
         self._heard_changed = changed
 
     def divide(
@@ -116,8 +117,7 @@ class ShareRun:
     def received(self, router: RouterId, message: SharesMessage) -> None:
         """Take the shares message of another router of this site."""
         shares, known = self._shares, self._members.get(router)
-        if message.member not in self._heard:
-            self._heard |= {message.member}
+        if self._lives.hear(message):
             self._heard_changed()
         self._members[router] = message
         sharing = self._links.adjacencies.sharing
@@ -136,7 +136,13 @@ class ShareRun:
 
         None: a router of an older version is linked, which sends no shares.
         """
-        return self._heard if all(self._links.adjacencies.sharing.values()) else None
+        linked = self._links.adjacencies.sharing
+        return frozenset(self._lives.newest) if all(linked.values()) else None
+
+    @property
+    def over(self) -> Mapping[str, int]:
+        """Lives of `heard` routers that are over: they hold nothing, and admit nothing more."""
+        return self._lives.over
 
     @property
     def unlinked(self) -> Mapping[str, float]:
@@ -165,6 +171,12 @@ class ShareRun:
                 "Delete a pod whose node is lost",
             ),
         )
+
+    def end(self) -> None:
+        """This router admits nothing more: tell the others once it has nothing in flight."""
+        if self._shares is not None:
+            self._shares.end()
+            self.tell()
 
     def close(self) -> None:
         """Send nothing more."""

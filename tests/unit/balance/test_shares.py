@@ -75,6 +75,16 @@ def test_one_that_is_gone_owes_nothing_though_the_division_stays() -> None:
     assert (a.limit("slots"), a.is_whole) == (7, True)
 
 
+def test_one_that_ends_uses_nothing_and_says_that_it_is_over_once_it_is_idle() -> None:
+    a, b = pair()
+    assert not a.message_to("b", {}).is_over
+    a.end()
+    assert (a.limit("slots"), a.is_whole) == (0, False)
+    assert not a.message_to("b", {"slots": 1}).is_over
+    b.hear(a.message_to("b", {"slots": 0}))
+    assert a.message_to("b", {"slots": 0}).is_over
+
+
 def test_a_word_for_an_earlier_round_of_the_asker_is_worth_nothing() -> None:
     a, b = pair()
     early = b.message_to("a", {})

@@ -1,5 +1,6 @@
 """What routers of one site tell each other of their shares: who may, and how much."""
 
+import msgspec
 import pytest
 
 from router.link import control
@@ -33,6 +34,16 @@ def test_the_most_that_may_be_said_fits_into_a_message_and_one_more_is_refused()
     ):
         with pytest.raises(RemoteProtocolError):
             decode(memoryview(control.encode(too_much)))
+
+
+def test_an_older_router_says_nothing_of_its_end_and_skips_that_of_others() -> None:
+    over = msgspec.structs.replace(said(), is_over=True)
+    fields = msgspec.msgpack.decode(encode(over))
+    assert fields[-1] is True
+    older = msgspec.msgpack.encode(fields[:-1])
+    assert decode(memoryview(older)) == said()
+    newer = msgspec.msgpack.encode([*fields, {"of": "a later release"}])
+    assert decode(memoryview(newer)) == over
 
 
 def test_siblings_tell_their_shares_and_a_neighbour_that_is_none_may_not() -> None:

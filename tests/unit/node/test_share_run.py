@@ -158,6 +158,25 @@ def test_one_that_serves_clients_and_was_never_heard_is_a_problem_here_too() -> 
     assert here.run.problems(str) == ()
 
 
+def test_a_router_that_ends_says_so_and_its_news_of_others_changes_with_their_lives() -> None:
+    here = Here()
+    here.run.end()
+    assert here.links.sent == [], "nothing is divided"
+    here.divide(BOTH)
+    here.run.end()
+    assert [one.is_over for one in here.links.sent] == [True]
+    here.internet.run_until(1.1)
+    assert all(one.is_over for one in here.links.sent[1:]), "it is repeated: messages may be lost"
+    assert len(here.links.sent) > 1
+    heard: list[dict[str, int]] = []
+    here.run.follow_heard(lambda: heard.append(dict(here.run.over)))
+    over = msgspec.structs.replace(agrees("ab", 1), is_over=True)
+    here.run.received(OTHER, over)
+    here.run.received(OTHER, msgspec.structs.replace(over, number=2))
+    here.run.received(OTHER, msgspec.structs.replace(agrees("ab", 1), life=2))
+    assert heard == [{"b": 1}, {}]
+
+
 def test_where_no_capacity_is_divided_nobody_misses_an_agreement() -> None:
     here = Here()
     here.planned = msgspec.structs.replace(here.planned, targets={}, cap=None)

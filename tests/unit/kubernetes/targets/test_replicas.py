@@ -247,6 +247,18 @@ def test_whoever_is_down_is_told_with_its_last_end() -> None:
     assert found.down == {"b": ENDS, "c": ENDS, "d": 0.0}
 
 
+def test_one_that_said_that_it_is_over_is_waited_for_in_a_newer_life_only() -> None:
+    pods = known(ending("a", 0), router("b", 1, ready=False), router("c", 2))
+    heard = HeardRouters(frozenset({"a", "c"}), is_linked=True, over={"a": 7})
+    rest = heard.rest(pods)
+    assert set(rest) == {"b", "c"}
+    found, _ = shares(rest, "b", NOW, over=heard.over)
+    assert found is not None
+    assert found.others == {"c"}
+    assert found.down == {"a": 8}
+    assert division(heard.rest(known(ending("a", 0), router("b", 1))), "b", NOW) == (WHOLE, None)
+
+
 def test_those_that_share_name_the_division_alike_and_another_one_otherwise() -> None:
     pods = (router("a", 0), router("b", 1), router("c", 2, ready=False))
     named = known(*pods)
