@@ -12,9 +12,10 @@ from router.model.messages.shares import SharesMessage
 
 
 class LsaMessage(msgspec.Struct, frozen=True, array_like=True, tag="lsa"):
-    """One signed LSA part, verbatim."""
+    """One signed LSA part, verbatim, and how long ago its router sent it, as far as is known."""
 
     signed: bytes
+    age_s: Annotated[int, msgspec.Meta(ge=0, le=limits.COUNTER_MAX)] = 0
 
 
 class DigestMessage(msgspec.Struct, frozen=True, array_like=True, tag="digest"):

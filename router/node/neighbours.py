@@ -180,7 +180,7 @@ class Neighbours:
         now = self._network.now()
         match message:
             case LsaMessage():
-                self._take(self._routing.receive_lsa(router, message.signed, now))
+                self._take(self._routing.receive_lsa(router, message.signed, now, message.age_s))
             case LsaAck():
                 self._take(self._routing.receive_ack(router, message, now))
             case DigestMessage():

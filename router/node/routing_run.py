@@ -115,7 +115,7 @@ class RoutingRun:
 def _message(event: SendLsa | SendAck | SendDigest | SendEdge) -> RoutingMessage:
     match event:
         case SendLsa():
-            return LsaMessage(event.signed)
+            return LsaMessage(event.signed, event.age_s)
         case SendAck():
             return event.ack
         case SendDigest():

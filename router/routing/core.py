@@ -285,7 +285,7 @@ class RoutingCore:
         if gives_way is not None:
             self._neighbours.wait(gives_way)
         if not self._neighbours.came(one):
-            return self.show_neighbors(router)
+            return self.show_neighbors(router, now)
         self._flooding.remove(router)  # It may have restarted: its acks are forgotten.
         is_reached = Node(router, one.site) in self._routes.paths
         damping = self._neighbours.damping
@@ -299,7 +299,7 @@ class RoutingCore:
             self._own.originate(now)  # Without neighbors nothing was sent; the sync carries it.
         if gives_way is not None:
             events += self._lost(gives_way, now)
-            events += self.show_neighbors(gives_way)
+            events += self.show_neighbors(gives_way, now)
         events += self._tell(self._own.due(now), now)
         edge, holder = self._neighbours.edge(router), self._neighbours.holder(router)
         if one.compares and edge is None:
@@ -308,10 +308,10 @@ class RoutingCore:
             events += self._flooding.add(router, now, holder, edge)
         return events
 
-    def show_neighbors(self, router: RouterId) -> list[RoutingEvent]:
+    def show_neighbors(self, router: RouterId, now: float) -> list[RoutingEvent]:
         """Send our own part 0 once to a router that is linked and no neighbor: it names those that
         are, so what ``router`` holds from before is no way to this one."""
-        return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own))]
+        return [*self._flooding.answer(router, LsaKey(0, self._lsdb.own), now)]
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
         """Set the neighbor's new terms, from another link; other sites learn them at once."""
@@ -410,9 +410,15 @@ class RoutingCore:
 
     # Messages of neighbors.
 
-    def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
-        """Judge, store, ack and pass on one part. Late parts of lost neighbors are ignored."""
-        return self._receiver.receive_lsa(from_router, signed, now)
+    def receive_lsa(
+        self, from_router: RouterId, signed: bytes, now: float, age_s: int = 0
+    ) -> list[RoutingEvent]:
+        """Judge, store, ack and pass on one part. Late parts of lost neighbors are ignored.
+
+        ``age_s``: how long ago its router sent it, as the neighbor says. An old part shortens how
+        long an unreachable router is shown, and nothing else: the neighbor may lie.
+        """
+        return self._receiver.receive_lsa(from_router, signed, now, age_s)
 
     def receive_ack(self, from_router: RouterId, ack: LsaAck, now: float) -> list[RoutingEvent]:
         """A neighbor holds that part: it is not sent again."""

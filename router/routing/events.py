@@ -10,10 +10,11 @@ from router.routing.table import RouteTable
 
 
 class SendLsa(msgspec.Struct, frozen=True):
-    """One signed part for the neighbor ``to``, verbatim."""
+    """One signed part for the neighbor ``to``, verbatim. ``age_s``: see `Lsdb.age_s`."""
 
     to: RouterId
     signed: bytes
+    age_s: int = 0
 
 
 class SendAck(msgspec.Struct, frozen=True):

@@ -61,7 +61,9 @@ class LsaReceiver:
         self._equivocators = Equivocators()
         self.received = self.rejected = self.over_budget = 0
 
-    def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
+    def receive_lsa(
+        self, from_router: RouterId, signed: bytes, now: float, age_s: int
+    ) -> list[RoutingEvent]:
         """See `RoutingCore.receive_lsa`."""
         if from_router not in self._neighbours:
             return []
@@ -92,14 +94,14 @@ class LsaReceiver:
             return self._rejected(from_router, fault)
         lies = self._equivocation(received, now)
         if standing is PartStanding.OLDER:
-            return [*lies, *self._flooding.answer(from_router, lsa.key)]
+            return [*lies, *self._flooding.answer(from_router, lsa.key, now)]
         routes = self._routes
         is_ours = neighbour.site == self._node.site
         by = None if is_ours else self._neighbours.bringer(from_router)
         excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at, by)
         if excess is not None:
             return [*lies, *self._refused(from_router, received, excess, now)]
-        self._changed(self._lsdb.store(lsa, signed, now, by), now)
+        self._changed(self._lsdb.store(lsa, signed, now, by, age_s), now)
         return [
             *lies,
             *self._ack(from_router, received, now),
@@ -115,7 +117,7 @@ class LsaReceiver:
         if mine and lsa.newness < mine[0].newness and not self._own.is_withdrawn:
             if not self._may_judge(from_router, lsa.key, now):
                 return []
-            return [*self._flooding.answer(from_router, lsa.key)]
+            return [*self._flooding.answer(from_router, lsa.key, now)]
         is_old = self._own.is_ours(lsa) or (mine is None and self._own.is_past(lsa))
         needs_no_word = is_old or self._own.is_withdrawn
         if needs_no_word:

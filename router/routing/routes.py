@@ -12,7 +12,7 @@ from router.model.rights.sharing import SharingRules
 from router.routing.absent_routers import AbsentRouters
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.lsa import Bar, Node
-from router.routing.adverts.lsdb import Lsdb
+from router.routing.adverts.lsdb import Lsdb, Origin
 from router.routing.bars import Bars, bars_of, is_put_out, rows_of, without_barred
 from router.routing.broken_path import WayStep, broken_path
 from router.routing.build.own import OwnRouter
@@ -38,6 +38,7 @@ class Routes:
         "_lsdb",
         "_neighbours",
         "_node",
+        "_outdated_at",
         "_own",
         "_owners",
         "_refused",
@@ -80,6 +81,7 @@ class Routes:
         self._bars: Bars = {}
         self._refused: frozenset[SiteId] = frozenset()
         self._graph = Graph({})
+        self._outdated_at: float | None = None  # The next listed router that is out of reach.
         self.paths: Mapping[Node, Route] = shortest_paths(self._new_graph(), self._node)
         """Paths to all reachable routers."""
         self.table = self._new_table(1, now)
@@ -138,7 +140,7 @@ class Routes:
 
     def _next_end(self) -> float | None:
         """When to build the table for the next expiry, within the CPU budget; None: no expiry."""
-        ends = (self._absent.next_deadline(), self._owners.next_deadline())
+        ends = (self._absent.next_deadline(), self._owners.next_deadline(), self._outdated_at)
         first = min((end for end in ends if end is not None), default=None)
         return None if first is None else max(first, self.pace.rested_at)
 
@@ -246,6 +248,15 @@ class Routes:
             told, stated = with_terms(self._neighbours.counting(), self._neighbours.terms)
             yield Statement(self._node, told, stated)
 
+    def _listed(self, kept: Collection[Node], now: float) -> list[Origin]:
+        """All routers but those that are not ``kept`` and sent nothing for too long. Their parts
+        may be here for longer, brought by neighbors that had them when we started."""
+        origins = self._lsdb.origins()
+        listed = [one for one in origins if one.node in kept or now < one.outdated_at]
+        ends = (one.outdated_at for one in listed if one.node not in kept)
+        self._outdated_at = min(ends, default=None)
+        return listed
+
     def _new_table(self, generation: int, now: float) -> RouteTable:
         own = OwnRouter(
             node=self._node,
@@ -256,12 +267,13 @@ class Routes:
             adjacencies=tuple(one.router for one in self._neighbours.counting()),
             rules=self._rules,
         )
+        kept = self.paths.keys() | self._absent.nodes
         return build_table(
             own,
-            self._lsdb.origins(),
+            self._listed(kept, now),
             self._graph,
             self.paths,
-            self.paths.keys() | self._absent.nodes,
+            kept,
             self._owners,
             now,
             generation=generation,

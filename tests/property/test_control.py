@@ -119,7 +119,7 @@ MESSAGES = st.one_of(
         rows(st.tuples(NAMES, EDGE_COUNTS)),
         st.booleans(),
     ),
-    st.builds(LsaMessage, st.binary(max_size=100)),
+    st.builds(LsaMessage, st.binary(max_size=100), COUNTS),
     st.builds(DigestMessage, st.binary(max_size=100), st.booleans()),
     st.builds(LsaAck, ROUTERS, COUNTS, COUNTS, COUNTS, st.integers(0, 2**32 - 1)),
     st.builds(

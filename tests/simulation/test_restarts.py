@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from router.model.limits import LSA_MAX_AGE_S, LSA_REFRESH_S
 from tests.examples import seeds
 from tests.simulation.world import SERVICE, SimSite, World
 
@@ -50,6 +51,30 @@ def test_who_is_restarted_is_soon_known_everywhere_as_it_is(seed: int) -> None:
         world.run(chance.uniform(0.0, 0.15))
         site.start()
         world.run_while(lambda: not all_know_all(world), KNOWN_S)
+
+
+def test_a_dead_site_is_listed_no_longer_because_its_neighbors_restart() -> None:
+    world = World(1, "one", "two", "three")
+    one, two, three = world.sites.values()
+    two.link(one, 1)
+    three.link(two, 1)
+    world.run(1.0)
+    three.kill()
+    world.run(LSA_MAX_AGE_S - LSA_REFRESH_S)
+    for site in (two, one):
+        site.kill()
+        world.run(1.0)
+        site.start()
+        world.run(5.0)
+
+    def listed(site: SimSite) -> bool:
+        return three.identity.site in site.router.routing.table.sites
+
+    assert listed(one)
+    assert listed(two)
+    world.run(LSA_REFRESH_S)
+    assert not listed(one)
+    assert not listed(two)
 
 
 def end(site: SimSite, chance: random.Random) -> None:

@@ -160,10 +160,10 @@ class Flooding:
                 sends += self._send(router, neighbour, key, now)
         return sends
 
-    def answer(self, router: RouterId, key: LsaKey) -> list[SendLsa]:
+    def answer(self, router: RouterId, key: LsaKey, now: float) -> list[SendLsa]:
         """Send our newer part to a neighbor that sent an older one."""
         stored = self._lsdb.get(key)
-        return [SendLsa(router, stored[1])] if stored else []
+        return [SendLsa(router, stored[1], self._lsdb.age_s(key, now))] if stored else []
 
     def is_acked(
         self, router: RouterId, key: LsaKey, version: Version, checksum: int, now: float
@@ -266,4 +266,4 @@ class Flooding:
         if stored is None:
             return []
         neighbour.unacked[key] = (stored[0].newness, now)
-        return [SendLsa(router, stored[1])]
+        return [SendLsa(router, stored[1], self._lsdb.age_s(key, now))]

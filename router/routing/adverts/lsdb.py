@@ -64,10 +64,20 @@ class Origin:
 
     ``is_whole``: they are all that its newest parts declare. ``refused`` has the newest version of
     each part that found no room: the part stays as it was before. ``brought``: by part, the budget
-    of its neighbor that counts it, if there is one.
+    of its neighbor that counts it, if there is one. ``sent_at``: when the router sent part 0, as
+    neighbors said.
     """
 
-    __slots__ = ("adverts", "brought", "declarations", "is_whole", "node", "parts", "refused")
+    __slots__ = (
+        "adverts",
+        "brought",
+        "declarations",
+        "is_whole",
+        "node",
+        "parts",
+        "refused",
+        "sent_at",
+    )
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -77,6 +87,12 @@ class Origin:
         self.declarations: tuple[Declaration, ...] = ()
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.is_whole = False
+        self.sent_at = -math.inf
+
+    @property
+    def outdated_at(self) -> float:
+        """A router that still runs has sent another part 0 by then."""
+        return self.sent_at + LSA_MAX_AGE_S
 
     @property
     def head(self) -> Lsa | None:
@@ -287,9 +303,10 @@ class Lsdb:
         return StoreChange.SERVICES if origin.adopt_services() else StoreChange.NOTHING
 
     def store(
-        self, lsa: Lsa, signed: bytes, now: float, by: LsaSource | None = None
+        self, lsa: Lsa, signed: bytes, now: float, by: LsaSource | None = None, age_s: int = 0
     ) -> StoreChange:
-        """Store a verified, newer part. ``by`` as for `make_room`."""
+        """Store a verified, newer part. ``by`` as for `make_room`. ``age_s``: as `age_s`, where it
+        comes from."""
         node = lsa.node
         origin = self._origins.get(node)
         if origin is None:
@@ -300,6 +317,8 @@ class Lsdb:
         before = origin.topology
         self._replace(origin, lsa.part, (lsa, signed), by.budget(node.site) if by else None)
         origin.refused.pop(lsa.part, None)
+        if lsa.part == 0:
+            origin.sent_at = now - age_s
         key = lsa.key
         self._received_at.pop(key, None)
         if node != self._own:
@@ -313,6 +332,14 @@ class Lsdb:
         if lsa.part == 0 and not _same_label(before, origin.topology):
             return StoreChange.SERVICES
         return StoreChange.SERVICES if has_new_services else StoreChange.NOTHING
+
+    def age_s(self, key: LsaKey, now: float) -> int:
+        """How long ago its router sent a part. 0 for ours, and for parts that only part 0 makes
+        count."""
+        origin = self._origins.get(key.node)
+        if origin is None or key.part or key.node == self._own:
+            return 0
+        return max(0, int(now - origin.sent_at))
 
     def next_expiry(self) -> float | None:
         for received_at in self._received_at.values():

@@ -177,7 +177,7 @@ class EdgeRouting:
         self._stopping.discard(router)
         if self._way is None or self._way.router == router:
             return self._attach(self._neighbours[router], now)
-        return [*self._core.show_neighbors(router), *self._leave_stopping(now)]
+        return [*self._core.show_neighbors(router, now), *self._leave_stopping(now)]
 
     def adjacency_cost(self, router: RouterId, cost: int, now: float) -> list[RoutingEvent]:
         """Take over a new link cost. The edge stays attached to its neighbor."""
@@ -288,8 +288,11 @@ class EdgeRouting:
         self._told = with_former(self._rows.told, self._former, self._lost_sites.rows)
         return events + self._rebuild(now)
 
-    def receive_lsa(self, from_router: RouterId, signed: bytes, now: float) -> list[RoutingEvent]:
-        """Receive an LSA of this router, maybe from before a restart. Others are faults.
+    def receive_lsa(
+        self, from_router: RouterId, signed: bytes, now: float, age_s: int = 0
+    ) -> list[RoutingEvent]:
+        """Receive an LSA of this router, maybe from before a restart, whatever its age. Others are
+        faults.
 
         A standby may hold one, too; only the attached neighbor's has consequences.
         """

@@ -210,7 +210,7 @@ class Process:
             self.refused_before = self.routing.lsas_over_budget + self.routing.lsas_rejected
         match message:
             case LsaMessage():
-                self.run.take(self.routing.receive_lsa(router, message.signed, now))
+                self.run.take(self.routing.receive_lsa(router, message.signed, now, message.age_s))
             case LsaAck():
                 self.run.take(self.routing.receive_ack(router, message, now))
             case DigestMessage(digest=digest, wants_answer=wants_answer):

@@ -130,6 +130,7 @@ MESSAGES: dict[str, tuple[Callable[[int], bytes], int]] = {
     "CONTROL_MESSAGE_BYTES_MAX": (control_bytes, limits.CONTROL_MESSAGE_BYTES_MAX),
     "PLACE_CHARS_MAX": (lambda n: hello(place="p" * n), limits.PLACE_CHARS_MAX),
     "COUNTER_MAX": (lambda n: hello(born=n), limits.COUNTER_MAX),
+    "age of an LSA": (lambda n: control.encode(LsaMessage(b"", n)), limits.COUNTER_MAX),
     "COST_MAX": (lambda n: hello(cost=n), limits.COST_MAX),
     "features of one HELLO": (lambda n: hello(features=words(n)), 64),
     "characters of a name": (lambda n: hello(name="n" * n), 63),

@@ -189,7 +189,7 @@ class Network:
         core, router = self.cores[to], self.identities[sender].router
         match event:
             case SendLsa():
-                self.take(to, core.receive_lsa(router, event.signed, self.now))
+                self.take(to, core.receive_lsa(router, event.signed, self.now, event.age_s))
             case SendDigest():
                 told = event.digest, event.wants_answer
                 self.take(to, core.receive_digest(router, *told, self.now))

@@ -9,6 +9,7 @@ from router.model.limits import (
     ADJACENCIES_MAX,
     CONFLICT_ANSWERS,
     CONFLICT_REPEAT_S,
+    COUNTER_MAX,
     LSA_BURST,
     LSA_CHECKS_BURST,
     LSA_MAX_AGE_S,
@@ -16,6 +17,7 @@ from router.model.limits import (
     LSA_REFRESH_S,
     LSA_RETRANSMIT_S,
     REROUTE_WAIT_S,
+    SERVICE_SYNC_TTL_S,
     SPF_DELAY_MAX_S,
 )
 from router.model.messages.acks import LsaAck
@@ -117,7 +119,7 @@ def test_what_is_not_acked_is_sent_again_until_it_is() -> None:
     core.receive_lsa(EAST.router, data, 1.0)
     for count in (1, 2, 3):
         again = core.handle_timeout(1.0 + count * LSA_RETRANSMIT_S)
-        assert lsas(again) == [SendLsa(NORTH.router, data)]
+        assert lsas(again) == [SendLsa(NORTH.router, data, age_s=count)]
     core.receive_ack(NORTH.router, LsaAck(EAST.router, 0, 1, 1, crc32(data)), 4.5)
     assert lsas(core.handle_timeout(10.0)) == []
     assert core.retransmissions == 3
@@ -128,7 +130,7 @@ def test_a_replayed_old_lsa_is_answered_with_the_newer_one() -> None:
     old = signed(make_lsa(EAST, sequence=1), EAST)
     new = signed(make_lsa(EAST, sequence=2, neighbours=((WEST, 1),)), EAST)
     core.receive_lsa(EAST.router, new, 1.0)
-    assert core.receive_lsa(NORTH.router, old, 2.0) == [SendLsa(NORTH.router, new)]
+    assert core.receive_lsa(NORTH.router, old, 2.0) == [SendLsa(NORTH.router, new, age_s=1)]
     assert [lsa.sequence for lsa in core.database() if lsa.router == EAST.router] == [2]
 
 
@@ -218,7 +220,7 @@ def test_an_ack_of_what_a_former_life_told_by_the_same_number_is_no_ack_of_this(
     core.receive_lsa(EAST.router, former, 1.0)
     (again,) = [s for s in lsas(core.receive_lsa(EAST.router, newer, 1.0)) if s.to == NORTH.router]
     core.receive_ack(NORTH.router, acked(SendLsa(NORTH.router, former)), 1.1)
-    assert SendLsa(NORTH.router, newer) in core.handle_timeout(1.0 + LSA_RETRANSMIT_S)
+    assert SendLsa(NORTH.router, newer, age_s=1) in core.handle_timeout(1.0 + LSA_RETRANSMIT_S)
     core.receive_ack(NORTH.router, acked(again), 2.1)
     assert lsas(core.handle_timeout(10.0)) == []
 
@@ -344,6 +346,47 @@ def test_a_site_that_has_gone_stays_known_until_its_lsa_is_old() -> None:
     assert (gone.reachable, gone.path_cost, gone.paths) == (False, None, ())
     network.run(101)
     assert EAST.site not in network.table("west").sites
+
+
+def test_a_site_that_has_gone_is_not_young_again_where_its_neighbor_restarts() -> None:
+    network = Network(["west", "east", "north"])
+    network.connect("west", "east")
+    network.connect("east", "north")
+    network.run(1.0)
+    network.cut("east", "north")
+    network.run(LSA_MAX_AGE_S - 100)
+    network.restart("east", epoch=2)
+    network.run(1.0)
+    network.restart("west", epoch=2)
+    network.run(10.0)
+    assert network.cost("west", "east") == 1
+    for name in ("west", "east"):
+        assert not network.table(name).sites[NORTH.site].reachable
+    network.run(100)
+    for name in ("west", "east"):
+        assert NORTH.site not in network.table(name).sites
+
+
+def test_a_neighbor_that_calls_others_old_hides_only_those_out_of_reach_for_long() -> None:
+    core = beside(EAST)
+
+    def east_says(sequence: int, now: float, *others: tuple[FakeIdentity, int]) -> None:
+        told = make_lsa(EAST, sequence=sequence, neighbours=((WEST, 1), *others))
+        core.receive_lsa(EAST.router, signed(told, EAST), now)
+        core.handle_timeout(now + SPF_DELAY_MAX_S)
+
+    north = signed(make_lsa(NORTH, neighbours=((EAST, 1),)), NORTH)
+    core.receive_lsa(EAST.router, north, 1.0, COUNTER_MAX)
+    east_says(5, 1.0, (NORTH, 1))
+    core.handle_timeout(LSA_REFRESH_S)
+    assert core.table.sites[NORTH.site].path_cost == 2
+    east_says(6, 200.0)
+    core.handle_timeout(200.0 + SERVICE_SYNC_TTL_S - 1)
+    assert not core.table.sites[NORTH.site].reachable
+    core.handle_timeout(200.0 + SERVICE_SYNC_TTL_S + 2)
+    assert NORTH.site not in core.table.sites
+    east_says(7, 400.0, (NORTH, 1))
+    assert core.table.sites[NORTH.site].path_cost == 2
 
 
 def test_what_has_aged_out_is_not_revived_by_a_neighbour_that_got_it_later() -> None:

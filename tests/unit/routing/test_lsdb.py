@@ -4,6 +4,8 @@ from collections.abc import Collection
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.model.ids import SiteId
 from router.model.limits import (
@@ -277,6 +279,37 @@ def test_only_what_was_not_refreshed_ages_out() -> None:
     assert lsdb.expire(LSA_MAX_AGE_S + 10.0)
     assert lsdb.origin(WEST.node) is not None  # Ours: we refresh it ourselves.
     assert lsdb.next_expiry() is None
+
+
+def test_the_age_of_a_head_counts_from_its_router_and_no_other_part_has_one() -> None:
+    lsdb = Lsdb(WEST.node)
+    head, part = make_lsa(EAST), make_lsa(EAST, part=1, services=Services((), ()))
+    lsdb.store(head, b"", 100.0, age_s=30)
+    lsdb.store(part, b"", 100.0, age_s=30)
+    store(lsdb, make_lsa(WEST), 0.0)
+    assert lsdb.age_s(head.key, 107.9) == 37
+    assert lsdb.age_s(head.key, 99.0) == 29
+    assert lsdb.age_s(head.key, 0.0) == 0
+    assert lsdb.age_s(part.key, 107.9) == 0
+    assert lsdb.age_s(make_lsa(WEST).key, 107.9) == 0
+    assert lsdb.age_s(make_lsa(FakeIdentity("far")).key, 107.9) == 0
+    assert lsdb.next_expiry() == 100.0 + LSA_MAX_AGE_S, "each copy ages from its receipt"
+    store(lsdb, make_lsa(EAST, sequence=2), 200.0)
+    assert lsdb.age_s(head.key, 201.0) == 1
+
+
+@given(st.lists(st.floats(0.0, LSA_MAX_AGE_S), min_size=1, max_size=8))
+def test_on_its_way_over_restarted_routers_an_age_loses_less_than_a_second_at_each(
+    stays: list[float],
+) -> None:
+    now, age_s, head = 0.0, 0, make_lsa(EAST)
+    for stay in stays:
+        lsdb = Lsdb(WEST.node)
+        lsdb.store(head, b"", now, age_s=age_s)
+        now += stay
+        age_s = lsdb.age_s(head.key, now)
+    assert now - len(stays) < age_s + 1e-6
+    assert age_s <= now + 1e-6
 
 
 def test_a_router_is_gone_with_its_last_part_also_if_its_head_never_came() -> None:
