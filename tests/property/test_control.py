@@ -55,7 +55,18 @@ EDGE_MESSAGES = st.one_of(
         is_last=st.booleans(),
         left_out=EDGE_COUNTS,
         draining=st.booleans(),
-        sites=rows(st.builds(SiteRow, ROUTERS, SITES, SITE_NAMES, TEXTS, EDGE_COUNTS, EDGE_COUNTS)),
+        sites=rows(
+            st.builds(
+                SiteRow,
+                ROUTERS,
+                SITES,
+                SITE_NAMES,
+                TEXTS,
+                EDGE_COUNTS,
+                EDGE_COUNTS,
+                st.booleans(),
+            )
+        ),
         services=rows(
             st.builds(
                 ServiceRow, SERVICES, st.binary(max_size=99), SITES, st.booleans(), rows(SITES)

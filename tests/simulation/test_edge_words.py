@@ -241,6 +241,29 @@ def test_a_site_that_lost_its_neighbor_shows_the_sites_behind_it_and_what_they_o
 
 
 @pytest.mark.parametrize("is_edge", [True, False])
+def test_a_site_further_away_that_stops_is_shown_as_draining(is_edge: bool) -> None:
+    world = World(1, "e", "a", "c", edges=frozenset({"e"} if is_edge else ()))
+    e, a, c = world.sites.values()
+    e.link(a, cost=1)
+    c.link(a, cost=2)
+    c.declare()
+    c.serve(1, capacity=1, service_s=10.0)
+    world.run(5)
+
+    def draining() -> list[str]:
+        return [one.name for one in view_of(e).network() if one.draining]
+
+    e.request()
+    world.run(1)
+    assert draining() == []
+    c.stop(lambda: None)
+    world.run(2)
+    assert draining() == ["c"]
+    world.run(20)
+    assert draining() == []
+
+
+@pytest.mark.parametrize("is_edge", [True, False])
 def test_a_site_that_a_neighbor_lost_is_shown_as_unreachable(is_edge: bool) -> None:
     world = World(1, "e", "a", "b", "c", edges=frozenset({"e"} if is_edge else ()))
     e, a, b, c = world.sites.values()

@@ -37,7 +37,10 @@ CandidateId = tuple[_Service, _Port, _Router]
 
 
 class SiteRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A router in the table. ``path_cost`` and ``epoch`` as its sender knows them."""
+    """A router in the table. ``path_cost`` and ``epoch`` as its sender knows them.
+
+    ``draining``: all routers of its site stop. Older versions neither send nor read it.
+    """
 
     router: _Router
     site: _Site
@@ -45,6 +48,7 @@ class SiteRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     version: _Text
     path_cost: _Count
     epoch: _Count
+    draining: bool = False
 
 
 class ServiceRow(msgspec.Struct, frozen=True, array_like=True):

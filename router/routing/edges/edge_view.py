@@ -112,7 +112,7 @@ def _sites(told: EdgeTable, attached: EdgeWay | None, node: Node) -> Iterable[Si
             neighbours=((node.site, way.cost),) if way and is_neighbour else (),
             version=row.version,
             reachable=way is not None,
-            draining=told.draining and row.path_cost == 0,  # The neighbor that sent the table.
+            draining=row.draining or (told.draining and row.path_cost == 0),  # The neighbor itself.
         )
 
 

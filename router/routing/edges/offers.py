@@ -150,8 +150,8 @@ NOTHING = EdgeOffers({}, {})
 def _site_row(
     table: RouteTable, router: RouterId, site: SiteId, name: str, path_cost: int
 ) -> SiteRow:
-    epoch = table.epochs.get(router, 0)
-    return SiteRow(router, site, name, table.sites[site].version, path_cost, epoch)
+    epoch, route = table.epochs.get(router, 0), table.sites[site]
+    return SiteRow(router, site, name, route.version, path_cost, epoch, route.draining)
 
 
 def declaration_of(row: ServiceRow) -> Declaration | None:

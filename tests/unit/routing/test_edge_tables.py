@@ -435,7 +435,16 @@ def test_the_lsa_of_an_edge_has_one_adjacency_and_is_stub() -> None:
     assert edge.table.adjacencies == (FAR.router,)
 
 
-def test_an_edge_shows_that_its_neighbour_stops_and_of_no_other_site() -> None:
+def test_an_edge_shows_which_sites_stop() -> None:
+    edge = attached("shop")
+    far = msgspec.structs.replace(site_row(FAR, 5), draining=True)
+    hear(edge, message(sites=(site_row(), far)))
+    assert {site.name for site in edge.table.sites.values() if site.draining} == {FAR.name}
+    hear(edge, message(base=1, version=2, sites=(site_row(FAR, 5),)))
+    assert not any(site.draining for site in edge.table.sites.values())
+
+
+def test_that_its_neighbor_stops_an_edge_does_not_show_of_other_sites() -> None:
     edge = attached("shop")
     stopping: list[set[str]] = []
     for version, draining in enumerate((False, True, False), start=1):
@@ -1040,6 +1049,20 @@ def test_a_table_in_which_nothing_is_other_for_an_edge_is_not_told() -> None:
         assert stops.draining == is_draining
         told.ack(stops)
         assert told.update() == [] and told.edges.next_deadline() is None
+
+
+def test_an_edge_is_told_that_a_site_further_away_stops_and_that_it_no_longer_does() -> None:
+    told = serving(1)
+    told.ack(table_of(told.wish(1)))
+    network = told.network
+    for is_draining in (True, False):
+        network.take("far", network.cores["far"].set_draining(is_draining, network.now))
+        network.run(2)
+        update = table_of(told.update())
+        assert not update.draining
+        assert [(row.name, row.draining) for row in update.sites] == [("far", is_draining)]
+        told.ack(update)
+        assert told.update() == []
 
 
 def test_an_edge_knows_of_services_without_room_once_its_table_is_whole() -> None:
