@@ -282,18 +282,23 @@ def test_connections_that_stay_open_are_not_told_as_no_requests(
         expect(statement).to_have_text("3 open connections are served here.")
 
 
-def test_requests_that_leave_are_said_beside_connections_that_are_open_elsewhere(
-    chromium: Browser, stage: Stage
+@pytest.mark.parametrize(("protocol", "noun"), [("tcp", "connection"), ("http", "request")])
+def test_what_leaves_is_said_beside_what_is_open_elsewhere(
+    protocol: str, noun: str, chromium: Browser, stage: Stage
 ) -> None:
-    """Spills count when the other site answers: a few of them may have begun earlier."""
+    """Spills count when the other site answers: a few of them may have begun earlier. Downloads of
+    an http service, open at another site, were called connections."""
     picture = pictures.dead_here()
-    (now, *_) = picture.now
+    (now, *_), (service, *others) = picture.now, picture.services
+    service = msgspec.structs.replace(service, protocol=protocol)
     leaving = msgspec.structs.replace(
         now, spilled_per_s=52.0, begun_per_s=51.0, open_to={"west": 3}
     )
-    stage.router.live = msgspec.structs.replace(picture, now=(leaving,))
+    stage.router.live = msgspec.structs.replace(
+        picture, services=(service, *others), now=(leaving,)
+    )
     with looking(chromium, stage) as page:
-        said = "52/s and 3 open connections leave east because"
+        said = f"52/s and 3 open {noun}s leave east because"
         expect(page.locator(".answer")).to_contain_text(said)
 
 

@@ -186,7 +186,7 @@ function leftOut(live, services) {
     .join("");
 }
 
-/** `4/s of 9/s`, `5 open connections`. */
+/** `4/s of 9/s`, `5 open connections`, `4/s and 2 open requests`. */
 function howMuch(live, away) {
   const begun = live.now.reduce((sum, one) => sum + one.begun_per_s, 0);
   const perS = away.reduce((sum, one) => sum + one.spilled_per_s, 0);
@@ -194,8 +194,9 @@ function howMuch(live, away) {
   const here = atThisRouter(live.status);
   if (perS >= LEAST_PER_S && perS <= begun) return `${rate(perS)} of ${rate(begun)}${here}`;
   if (!open) return `${rate(perS)}${here}`;
-  const connections = `${plural(open, "open connection")}${here}`;
-  return perS >= LEAST_PER_S ? `${rate(perS)} and ${connections}` : connections;
+  const noun = nounOf(servicesOf(live, away.filter((one) => openElsewhere(one) > 0)));
+  const opened = `${plural(open, `open ${noun}`)}${here}`;
+  return perS >= LEAST_PER_S ? `${rate(perS)} and ${opened}` : opened;
 }
 
 /**
