@@ -12,7 +12,7 @@ from sitectl.gateway.home import HostGateway
 from sitectl.site.directory import DirectorySite
 
 NOT_LINKED: Final = "SW0635"
-_REFUSED, _NO_LISTENER = "SW0404", "SW0202"
+_REFUSED, _NOT_UP, _NO_LISTENER = "SW0404", "SW0401", "SW0202"
 _ALLOW_LOW_PORTS: Final = "sysctl net.ipv4.ip_unprivileged_port_start=80"
 _OF_NO_GATEWAY: Final = r"(?=gateway |link create|token create)"
 
@@ -65,17 +65,29 @@ def to_link_again(gateway: HostGateway, *, was_linked: bool) -> str:
             f"There: sitectl token create {name}.yaml; and here: "
             f"sitectl gateway init --name {name} --token {name}.yaml"
         )
+    return f"As {_as_another(name)}"
+
+
+def _as_another(name: str) -> str:
     return (
-        f"As another gateway: sitectl gateway export-config {name}.yaml --name {name} && "
+        f"another gateway: sitectl gateway export-config {name}.yaml --name {name} && "
         f"sitectl gateway delete --name {name}, then sitectl gateway init --config {name}.yaml "
         "with its --type"
     )
+
+
+def is_kept_out(link: Mapping[str, Any]) -> bool:
+    """Whether its site keeps a gateway with this ``link`` out, as another has the same identity."""
+    return bool(link["error_code"] == "copy")
 
 
 def _hint(gateway: HostGateway, item: Mapping[str, Any], problem: Mapping[str, str]) -> str:
     if problem["code"] == _REFUSED:
         was_linked = item["link"]["certificate_expires"] is not None
         return to_link_again(gateway, was_linked=was_linked)
+    if problem["code"] == _NOT_UP and is_kept_out(item["link"]):
+        another = f"{_as_another(gateway.name)}, and another name in that file"
+        return f"Stop one of the two; if both should stay, this one as {another}"
     if problem["code"] == _NO_LISTENER:
         for row in item["forwards"]:
             if row["error"] and row["error"] in problem["message"]:

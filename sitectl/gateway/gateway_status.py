@@ -121,6 +121,11 @@ def seen(gateway: HostGateway) -> dict[str, Any]:
     }
 
 
+def link_of(site: DirectorySite) -> dict[str, Any]:
+    """The link of the gateway in ``site``, as its router reports it."""
+    return _link(_told(site)[1])
+
+
 def _told(
     site: DirectorySite,
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]], list[dict[str, Any]]]:

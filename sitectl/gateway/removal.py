@@ -9,7 +9,9 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure
 from sitectl.base.options import Settings
 from sitectl.gateway import advice
+from sitectl.gateway.advice import is_kept_out
 from sitectl.gateway.gateway_init import GRANT_PREFIX
+from sitectl.gateway.gateway_status import link_of
 from sitectl.gateway.home import HostGateway, site_of
 from sitectl.runtimes.site_lifecycle import end_site
 from sitectl.site.site import Site
@@ -20,10 +22,18 @@ _BY_TOKEN: Final = "the gateway came with a token file, which does not say how t
 def remove(settings: Settings, gateway: HostGateway) -> None:
     """End the gateway and delete all of it; half made or half deleted, it goes too."""
     site = gateway.site
+    is_copy = False
     if site.config.is_dir():
+        is_copy = is_kept_out(link_of(site))
         with advice.naming(site):
             end_site(site, settings.timeout_s)
-    revoke_here(settings, gateway)
+    if is_copy and gateway.record is not None:
+        output.note(
+            f"the access at site {gateway.record.site} stays: another router has this gateway's "
+            "identity, and is linked there"
+        )
+    else:
+        revoke_here(settings, gateway)
     shutil.rmtree(site.directory)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from certs.joining.redeem import ClaimDesk, make_request
+from certs.links.revocation import Revocations
 from certs.token_files.tokens import read_file
 from sitectl.base.failure import Exit, Failure
 from sitectl.gateway.gateway_status import RUNS_TWICE, is_settled
@@ -194,6 +195,26 @@ def test_a_refused_gateway_is_told_how_it_comes_back(
     assert "SW0635" not in result.stdout
     waited = gw("gateway", "init", "--name", "gw", "--wait", "1")
     assert waited.exit_code == 1 and "link delete" not in waited.stderr
+
+
+def test_a_copy_is_made_another_gateway_and_leaves_the_original_let_in(
+    gw: CommandLine, host: Host, router: FakeAdmin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The played router answers to the end of the test.
+    monkeypatch.setattr("sitectl.gateway.removal.end_site", lambda site, timeout_s: None)
+    kept_out = {**link("refused", "this one is a copy and is kept out"), "error_code": "copy"}
+    router.items("/api/v1/links", kept_out)
+    hint = "Stop one of the two; if both should stay, give one a new identity: sitectl delete, "
+    hint += "then sitectl init"
+    problem = {"code": "SW0401", "message": "this one is a copy and is kept out", "hint": hint}
+    router.item("/api/v1/status", {"ready": True, "version": "1", "problems": [problem]})
+    text = gw.ended(3, "gateway", "status").stdout
+    assert "Stop one of the two; if both should stay, this one as another gateway: " in text
+    assert "sitectl gateway delete --name gw, then sitectl gateway init --config gw.yaml" in text
+    gateway_id = host.gateway().trust.site_id
+    told = gw.ok("gateway", "delete").stderr
+    assert "the access at site here stays: another router has this gateway's identity" in told
+    assert not Revocations(gw.state / "here" / "secrets").is_revoked("-", gateway_id)
 
 
 def test_a_target_of_the_only_service_that_was_known_says_that_it_is_gone(
