@@ -219,14 +219,15 @@ class SiteProblems:
         return self._up_for_long(self._routing.full_neighbours)
 
     def _up_for_long(self, routers: Collection[RouterId]) -> frozenset[RouterId]:
-        """Those of ``routers`` whose link here has been up for long enough to count there."""
+        """Those of ``routers`` whose link here has been up for long enough to count there, and is
+        heard: a silent one may be down there already."""
         if not routers:
             return frozenset()
         before = self._network.now() - limits.LINK_COUNTS_S
         up = {
             line.neighbour_router
             for line in self._links.status()
-            if line.state == "up" and line.since <= before
+            if line.state == "up" and line.since <= before and not line.silent_s
         }
         return frozenset(router for router in routers if router in up)
 

@@ -73,6 +73,24 @@ def test_a_site_that_restarts_too_often_is_gone_around_until_it_stays_and_this_i
     assert north.router in west.routing.table.sites[east].next_hops
 
 
+@pytest.mark.parametrize("tenths", [0, 3, 4, 5, 8, 9])
+def test_a_neighbor_that_noticed_first_that_the_link_is_cut_is_not_said_to_hold_it_back(
+    tenths: int,
+) -> None:
+    world = World(3, *"abc")
+    for one, other in (("a", "b"), ("c", "b"), ("c", "a")):
+        world[one].link(world[other], 1)
+    world["a"].declare()
+    world["b"].serve(2, 5)
+    world.run(8)
+    world["a"].offer(15, 4.0)  # So that b reports its load to c.
+    world.run(2 + tenths / 10)
+    world.internet.cut(world["b"].ip, world["c"].ip)
+    for _ in range(60):
+        world.run(0.1)
+        assert "SW0673" not in codes(world, "b") + codes(world, "c")
+
+
 @pytest.mark.parametrize("knows_the_hub", [False, True])
 def test_a_neighbor_without_room_for_a_link_is_not_said_to_hold_it_back(
     monkeypatch: pytest.MonkeyPatch, knows_the_hub: bool
