@@ -52,6 +52,10 @@ FALSE = (
     "Connector here: no site declares the service shop.",
     "Service shop is declared differently by b; in force here is that of a, which owns the name",
     "No site declares the service shop. b, which declared it last, was deleted.",
+    "The link with b went down too often: nothing is sent over it before it has stayed up.",
+    "The link with b went down too often: nothing is sent over it before 2026-11-30T12:00:00Z.",
+    "The link with b is up, but b holds it back, since it went down too often: nothing is sent",
+    "Service shop:8080 has no listener here: cannot listen on 127.0.0.1:8080: in use",
     "Service shop:8080: clients gave up 5.0/s of 6.0/s requests before they were answered.",
     "Service shop:8080: 5.0/s of 6.0/s requests are shed: sheddable requests make way",
 )
@@ -158,7 +162,7 @@ def test_an_exit_code_that_does_not_fit_is_noticed(quiet: Hour, words: str) -> N
 def test_a_figure_that_is_false_is_noticed(
     quiet: Hour, wrong: dict[tuple[str, ...], float]
 ) -> None:
-    figures = quiet.watch("a").eye.figures(SERVICE)
+    figures = quiet.watch("a").eye.figures()["shop"]
     counted = Counted(quiet.truths[0], "a")
     assert [*counted.wrong(figures), *counted.wrong(figures)] == []
     assert list(counted.wrong({**figures, **wrong})) != []
@@ -303,3 +307,25 @@ def test_what_names_another_service_than_its_own_is_noticed() -> None:
     assert list(false_overview(quiet.truths, "c", said)) == []
     swapped = msgspec.structs.replace(said, text=said.text.replace("shop", "books"))
     assert list(false_overview(quiet.truths, "c", swapped)) != []
+
+
+def test_a_taken_port_a_misspelled_name_and_a_conflict_that_are_not_said_are_noticed() -> None:
+    quiet = calm()
+    (a, b, c), truth = quiet.world.sites.values(), quiet.truths[0]
+    c.kill()
+    c.taken[SERVICE.port] = None
+    c.start()
+    c.connectors["here"] = msgspec.structs.replace(c.connectors["here"], service="shops")
+    c.apply()
+    other = b if truth.service.name in a.services else a
+    other.declared_at_s[SERVICE.name] = truth.now
+    other.declare("balanced")
+    pass_time(quiet, 200)
+    said = quiet.watch("c").eye.seen().said(SERVICE)
+    assert list(unsaid(truth, "c", c, said)) == []
+    silent = Said(msgspec.structs.replace(said.status, problems=(), notes=()), said.rows)
+    assert set(unsaid(truth, "c", c, silent)) == {
+        "its port is taken",
+        "a connector names a service that does not exist",
+        "two sites declare it differently",
+    }

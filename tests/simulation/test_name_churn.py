@@ -23,7 +23,7 @@ from router.model.specs import (
 from router.net.ports import Connection, ConnectionHandler, Loss
 from tests.simulation.hours.eye import Eye
 from tests.simulation.tables import sizes
-from tests.simulation.world import SERVICE, SimSite, Target, World
+from tests.simulation.world import SimSite, Target, World
 
 ROUNDS = 4
 MANY = 60
@@ -192,7 +192,7 @@ class Churn:
             for _, row in seen.rows:
                 key = ServiceKey(row.service, row.port)
                 list(eye.sentences_of(seen.said(key), key))
-            eye.figures(SERVICE)
+            eye.figures()
         for service in services:
             self.left.router.ask_targets(service, lambda told: None)
         self.world.run(1)

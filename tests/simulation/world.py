@@ -28,7 +28,14 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
-from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
+from router.net.ports import (
+    Connection,
+    ConnectionHandler,
+    DialFailure,
+    Listener,
+    Loss,
+    Network,
+)
 from router.net.simulated.internet import SimulatedInternet
 from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.site_router import SiteRouter
@@ -232,6 +239,25 @@ class _Client:
             self._answer.ended = self._network.now()
 
 
+class _Taker:
+    """Of a connection to a program that has the port of a service: it says nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def received(self, data: memoryview) -> None:
+        pass
+
+    def ended(self) -> None:
+        self._connection.finish()
+
+    def writable(self) -> None:
+        pass
+
+    def lost(self, cause: Loss | None) -> None:
+        pass
+
+
 class SimSite:
     """One site: its host, router and targets."""
 
@@ -259,6 +285,8 @@ class SimSite:
         self.listeners: dict[str, ListenerSpec] = {}
         self.policies: dict[str, SitePolicySpec] = {}
         self.restored = 0
+        self.taken: dict[int, Listener | None] = {}
+        """Ports that another program of this host has, or will have before the router starts."""
         self.told: list[Callable[[str, str, str], None]] = []
         """Who hears code, subject and message of each event of its router."""
         self.lives = 0
@@ -288,7 +316,16 @@ class SimSite:
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = old.again(self.network)
+        for port in self.taken:
+            self.taken[port] = self.network.listen("127.0.0.1", port, _Taker)
         self.apply()
+
+    def free_ports(self) -> None:
+        """The other program ends."""
+        for listener in self.taken.values():
+            if listener is not None:
+                listener.close()
+        self.taken.clear()
 
     def _tell(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""

@@ -5,8 +5,8 @@ each look all that a site says compared with the truth.
 some. Three sites with separate clients of a service of http or, in some hours, of tcp with
 connections that last; in some there is another service over the same links, or one of the sites is
 an edge, or has two routers, or clients give up, or half of the requests are sheddable. Every few
-seconds an operator drains a site, kills a target, cuts a link, lets a router stand still, changes a
-policy, or takes that back (`acts`).
+seconds an operator drains a site, kills a target, cuts a link or lets it flap, lets a router stand
+still or find its port taken, misspells a name, changes a policy, or takes that back (`acts`).
 
 The law: **a sentence in the present is true, or was within the last seconds where it comes from
 another site; a figure is one of the last seconds; a lasting state is reported; and each is of the

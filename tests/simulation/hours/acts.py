@@ -33,8 +33,8 @@ class Actor:
             for one in truths
             if one.service.name in site.services
         }
-        self._thaws: dict[str, float] = {}
-        """When routers that stand still go on."""
+        self._coming: list[tuple[float, Callable[[], None]]] = []
+        """What happens later."""
         self._stopping: set[str] = set()
         self._deleted: set[str] = set()
         self._truth = truths[0]
@@ -245,6 +245,46 @@ class Actor:
         self._network.note_reset()
         return f"{site.name} {other.name}"
 
+    def flap(self, site: SimSite) -> str:
+        """The link, again and again: its connections are reset."""
+        other = self._other(site)
+
+        def reset() -> None:
+            self._world.internet.reset_all(site.ip, other.ip)
+            self._network.note_reset()
+
+        times = self._chance.choice((3, 5, 8))
+        pause_s = self._chance.choice((0.7, 1.7))
+        self._coming += [(self._network.now + n * pause_s, reset) for n in range(times)]
+        return f"{site.name} {other.name} {times} times"
+
+    def take_port(self, site: SimSite) -> str:
+        """The router crashes, and another program has a service's port when it starts again."""
+        if self._is_one_away():
+            return "none"
+        site.kill()
+        site.taken[self._truth.service.port] = None
+        site.start()
+        self._network.note_reset()
+        return self._key(site)
+
+    def free_ports(self, site: SimSite) -> str:
+        for one in self._world.sites.values():
+            one.free_ports()
+        return "all"
+
+    def misspell(self, site: SimSite) -> None:
+        """The name of the service, in a connector."""
+        for name, one in self._truth.connectors_of(site).items():
+            site.connectors[name] = replace(one, service=self._truth.misspelled)
+        site.apply()
+
+    def spell_right(self, site: SimSite) -> None:
+        for name, one in site.connectors.items():
+            if one.service == self._truth.misspelled:
+                site.connectors[name] = replace(one, service=self._service)
+        site.apply()
+
     def delete(self, site: SimSite) -> str:
         """The site, for good."""
         if self._deleted or site.name == self._first_name or self._is_one_away():
@@ -295,16 +335,20 @@ class Actor:
         key, still_s = self._key(site), self._chance.choice(STILL_S)
         self._world.internet.freeze(site.ip)
         self._network.frozen.add(key)
-        self._thaws[key] = self._network.now + still_s
+
+        def thaw() -> None:
+            self._world.internet.thaw(self._world[key].ip)
+            self._network.frozen.discard(key)
+
+        self._coming.append((self._network.now + still_s, thaw))
         return f"{key} {still_s} s"
 
-    def thaw(self) -> None:
-        """Let routers that stood still for long enough go on."""
-        for key, when in list(self._thaws.items()):
-            if when <= self._network.now:
-                del self._thaws[key]
-                self._world.internet.thaw(self._world[key].ip)
-                self._network.frozen.discard(key)
+    def go_on(self) -> None:
+        """Let happen what was to happen by now."""
+        due = [what for when, what in self._coming if when <= self._network.now]
+        self._coming = [one for one in self._coming if one[0] > self._network.now]
+        for what in due:
+            what()
 
     def start(self, site: SimSite) -> str:
         for name in sorted(self._network.gone - self._stopping - self._deleted):
@@ -317,9 +361,10 @@ class Actor:
         return self._chance.choice([one for one in self._world.sites.values() if one is not site])
 
 
+_NO_ACTS: Final = ("act", "share_documents", "go_on")
 ACTS: Final[Mapping[str, Callable[[Actor, SimSite], str | None]]] = {
     name: act
     for name, act in vars(Actor).items()
-    if not name.startswith("_") and name not in ("act", "share_documents", "thaw") and callable(act)
+    if not name.startswith("_") and callable(act) and name not in _NO_ACTS
 }
 """By name; each returns the object it acted on, if that is not the site."""

@@ -3,8 +3,10 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
+from router.model.limits import FLAP_HOLD_S_MAX
 from tests.simulation.hours.lasting import is_shed
 from tests.simulation.hours.truth import JOINED_S, LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
 from tests.simulation.world import LEFT
@@ -79,6 +81,8 @@ def _is_stopping(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 
 def _none_declares(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    if match[1] != truth.service.name:
+        return ""  # A name that is misspelled.
     declaring = [
         site
         for site in truth.names
@@ -109,10 +113,10 @@ def _are_not_offered(truth: Truth, teller: str, match: re.Match[str]) -> str:
     return f"{teller} may use {', '.join(used)}" if used else ""
 
 
-def _this_is(fact: str) -> Check:
+def _this_is(fact: str, slack_s: float = OWN_S) -> Check:
     def check(truth: Truth, teller: str, match: re.Match[str]) -> str:
         since = truth.is_over(fact, teller)
-        return f"{teller} is not {fact} for {since:.1f} s" if since > OWN_S else ""
+        return f"{teller} is not {fact} for {since:.1f} s" if since > slack_s else ""
 
     return check
 
@@ -162,6 +166,21 @@ def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
     if truth.lasts("known", teller) < LATELY_S or truth.stood_still(teller):
         return ""
     return f"{claimed}/s, and it was {counted}" if claimed * LEAST_S > counted + 2 else ""
+
+
+def _is_held(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    if match[2] and not -FLAP_HOLD_S_MAX - TOLD_S < _age_s(match[2]) < OWN_S + 1.0:
+        return f"that is {_age_s(match[2]):.0f} s ago"
+    over_s = truth.is_over("holding", teller, match[1])
+    return f"{teller} held it {over_s:.1f} s ago" if over_s > OWN_S else ""
+
+
+def _is_held_there(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    own = truth.name_of(teller)
+    over_s = min(
+        truth.is_over("holding", key, own) for key in truth.keys if truth.name_of(key) == match[1]
+    )
+    return f"{match[1]} held it {over_s:.1f} s ago" if over_s > TOLD_S else ""
 
 
 def _wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
@@ -258,7 +277,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (r"importFrom of ([abc]) leaves out", _is_no_longer("importing")),
         (rf"{_SITES}: it has not offered", _are_not_offered),
         (rf"{_SITES}(?:, which declared it last,)? (?:was|were) deleted", _sites_are("deleted")),
-        (r"[Nn]o site declares the service \w+", _none_declares),
+        (r"[Nn]o site declares the service (\w+)", _none_declares),
         (
             r"\w+ is declared differently by ([abc]); in force here is that of ([abc])",
             _is_declared_twice,
@@ -267,6 +286,12 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
             rf"(?:^|; ){_SITES}: (?:(link) [^;]* is down|no path has led there) {_SINCE}",
             _since_away,
         ),
+        (
+            r"The link with ([abc]) went down too often: nothing is sent over it before "
+            r"(?:\S+T(\d\d:\d\d:\d\d)Z|it has)",
+            _is_held,
+        ),
+        ("The link with ([abc]) is up, but [abc] holds it back", _is_held_there),
         (rf"ejected for [\d.]+ s {_SINCE}", _not_in_the_future),
         # Of this site.
         (
@@ -275,6 +300,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         ),
         ("(?<!while )this router is short of memory", _this_is("refuses")),
         ("this router stops", _this_is("stops")),
+        ("has no listener here: cannot listen", _this_is("taken", TOLD_S)),
         (r"(\d+) of (\d+) targets? (?:is|are) ready here", _are_ready),
         (r"\b(\d+) (?:request|connection)s? waits?\b", _wait),
         ("the queue is in use", _some_wait),
@@ -312,12 +338,18 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
 def false_of(truths: Sequence[Truth], teller: str, text: str) -> Iterator[str]:
     """What of ``text``, which the router ``teller`` says now, is not so of the services that it
     names, or of any of ``truths``."""
-    named = about(truths, text) or truths
-    for pattern, check in CLAIMS:
-        for match in pattern.finditer(text):
+    if claims := _claims_in(text):
+        named = about(truths, text) or truths
+        for check, match in claims:
             wrong = [check(truth, teller, match) for truth in named]
             if all(wrong):
                 yield wrong[0]
+
+
+@lru_cache(maxsize=1000)
+def _claims_in(text: str) -> Sequence[tuple[Check, re.Match[str]]]:
+    """Most texts are said again each second."""
+    return [(check, match) for pattern, check in CLAIMS for match in pattern.finditer(text)]
 
 
 def about(truths: Sequence[Truth], text: str) -> list[Truth]:

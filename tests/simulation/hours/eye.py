@@ -1,7 +1,7 @@
 """All that one router says at a moment: as the API has it, and in sentences."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -119,9 +119,10 @@ class Eye:
             case other:
                 raise AssertionError(f"nothing asks for {other}")
 
-    def figures(self, of: ServiceKey) -> Figures:
-        """On `/metrics`, of one service; and in its row of `service status`."""
-        found: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    def figures(self) -> Mapping[str, Figures]:
+        """On `/metrics`, and in rows of `service status`, by service."""
+        found: defaultdict[str, defaultdict[tuple[str, ...], float]]
+        found = defaultdict(lambda: defaultdict(float))
         rows = self._view.rows
         measured = measure(
             self._router, self._memory, {}, 0.0, rate_of=rows.rate, reports_of=rows.reports
@@ -129,14 +130,11 @@ class Eye:
         for part in with_site_names(measured, self._router.site_name):
             for metric, name in _COUNTED.items():
                 for (service, _, *labels), value in part.numbers.get(metric, {}).items():
-                    if service != of.name:
-                        continue
                     shown = {"requests": labels[1:], "spilled": labels[:1]}.get(name, labels)
-                    found[name, *shown] += value
+                    found[service][name, *shown] += value
         for view in self._view.services():
-            if view.name == of.name:
-                found["REQUESTS",] = view.requests_total + view.under_way
-                found["SPILLED",] = view.spilled_total
+            found[view.name]["REQUESTS",] = view.requests_total + view.under_way
+            found[view.name]["SPILLED",] = view.spilled_total
         return found
 
     def why(self, service: str) -> WhyView | None:

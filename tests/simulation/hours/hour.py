@@ -208,11 +208,12 @@ class Hour:
             for key, site in self.world.sites.items()
             if key not in self.network.gone | self.network.frozen
             for truth in self.truths
+            if truth.service.port not in site.taken
             for of, load in ((truth.service, self._loads[truth.service.name]),)
             for fields in load.kinds
         ]
         for _ in range(SAMPLES):
-            self._actor.thaw()
+            self._actor.go_on()
             self.world.run(1 / SAMPLES)
             for truth in self.truths:
                 if truth.protocol == "http":
@@ -245,13 +246,13 @@ class Hour:
             yield self._finding(key, f"{said.text} {said.more}", wrong)
         for wrong in self._heard(key, watch):
             yield self._finding(key, "events", wrong)
+        figures = eye.figures()
         for one in watch.services.values():
+            name = one.truth.service.name
             yield from self._look_at(key, eye, one, seen.said(one.truth.service))
-        for truth in self.truths:
-            if self._chance.random() < NEXT:
-                for wrong in false_next(self.world, truth, key, eye):
-                    yield self._finding(key, f"why {truth.service.name}", wrong)
-                self.sample()  # That took time.
+            for wrong in one.counted.wrong(figures[name]):
+                yield self._finding(key, f"metrics of {name}", wrong)
+        yield from self._look_at_requests(key, eye, self._chance.choice(self.truths))
         words = self._chance.choice(self._words())
         printed = eye.typist.type(words)
         for wrong in false_in(self.truths, key, printed):
@@ -269,12 +270,18 @@ class Hour:
                 yield self._finding(key, text, wrong)
         for wrong in unsaid(truth, key, self.world[key], said):
             yield self._finding(key, service.name, wrong)
-        for wrong in watch.counted.wrong(eye.figures(service)):
-            yield self._finding(key, f"metrics of {service.name}", wrong)
         for wrong in watch.episodes.wrong():
             yield self._finding(key, f"events of {service.name}", wrong)
+
+    def _look_at_requests(self, key: str, eye: Eye, truth: Truth) -> Iterator[Finding]:
+        """The last ones of a service, and the next one."""
+        service = truth.service
         for wrong in false_in_past(truth, key, *eye.past(service)):
             yield self._finding(key, f"why --last of {service.name}", wrong)
+        if self._chance.random() < NEXT:
+            for wrong in false_next(self.world, truth, key, eye):
+                yield self._finding(key, f"why {service.name}", wrong)
+            self.sample()  # That took time.
 
     def watch(self, key: str) -> Watch:
         """Of the router of that key in the world, as it lives now."""

@@ -87,6 +87,11 @@ def is_calm(truth: Truth, key: str) -> bool:
         and all(truth.lasts("joined", key, one) > CALM_S for one in truth.names)
         and all(truth.is_over(fact, name) > CALM_S for name in truth.names for fact in _FAULTS)
         and all(truth.lasts("known", one) > CALM_S for one in truth.keys)
+        and all(
+            truth.is_over(fact, one) > CALM_S
+            for one in truth.keys
+            for fact in ("taken", "misspelled")
+        )
         and sum(truth.is_over("declaring", name) < CALM_S for name in truth.names) < 2
         and all(
             one.status == 200 and one.ended - one.began < quick_s

@@ -110,13 +110,16 @@ class NetworkTruth:
 
     def _sample_router(self, key: str, site: SimSite) -> None:
         router, note = site.router, self.facts.note
+        names = {one.identity.router: one.name for one in self.world.sites.values()}
         runs = key not in self.gone
         note(("still", key), key in self.frozen)
         note(("refuses", key), runs and router.forwarder.memory.is_refusing)
         note(("stops", key), runs and router.draining)
         reached = {one.name for one in router.routing.table.sites.values() if one.reachable}
+        held = {names[one] for one in router.routing.held if one in names}
         for other in self.names:
             note(("away", key, other), other not in reached)
+            note(("holding", key, other), runs and other in held)
 
     def _sample_ways(self) -> None:
         """Which sites each router has a way to. While one stops both are open."""

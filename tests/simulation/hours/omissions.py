@@ -8,7 +8,7 @@ from router.admin.views.live import ServiceNow
 from router.admin.views.services import ServiceSite
 from router.admin.views.status import Status
 from tests.simulation.hours.lasting import fail, give_up, is_failure, leave
-from tests.simulation.hours.truth import LATELY_S, LEAST_S, Truth
+from tests.simulation.hours.truth import JOINED_S, LATELY_S, LEAST_S, OWN_S, TOLD_S, Truth
 from tests.simulation.world import Answer, SimSite
 
 SEEN_S: Final = 6.0
@@ -30,19 +30,18 @@ class Said(NamedTuple):
         told += [(one.code, one.message) for one in notes]
         return {code for code, message in told if re.search(rf"\b{service}\b", message)}
 
+    def text(self, code: str) -> str:
+        """Of the problems with that code."""
+        return " ".join(one.message for one in self.status.problems if one.code == code)
+
 
 def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     """What the router ``key`` of ``site`` should have ``said`` and did not."""
-    name, codes = site.name, said.codes(truth.service.name)
     if truth.lasts("known", key) < LATELY_S:
         return
-    serves = truth.is_over("stops", key) > LATELY_S
-    is_down = truth.lasts("down", name) > SEEN_S and truth.is_over("drained", name) > SEEN_S
-    if serves and is_down and not codes & {"SW0335", "SW0309"}:
-        yield "no target here is ready"
-    is_drained = truth.connectors_of(site) and truth.lasts("drained", name) > SEEN_S
-    if serves and is_drained and "SW0353" not in codes:
-        yield "this site is drained"
+    if truth.is_over("stops", key) > LATELY_S:
+        yield from _unsaid_of_documents(truth, key, site, said)
+    codes = said.codes(truth.service.name)
     ended = truth.lately(key, lambda one: one.ended > 0)
     if fail(truth, key) and not codes & {"SW0337", "SW0338", "SW0309"}:
         yield "requests fail"
@@ -63,6 +62,39 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
         yield from _far(truth, "requests", row.requests_per_s, seen)
         failed = list(filter(is_failure, ended))
         yield from _far(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")
+
+
+def _unsaid_of_documents(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
+    """Of targets, listeners, names and links of a router that serves."""
+    name, codes = site.name, said.codes(truth.service.name)
+    is_down = truth.lasts("down", name) > SEEN_S and truth.is_over("drained", name) > SEEN_S
+    if is_down and not codes & {"SW0335", "SW0309"}:
+        yield "no target here is ready"
+    is_drained = truth.connectors_of(site) and truth.lasts("drained", name) > SEEN_S
+    if is_drained and "SW0353" not in codes:
+        yield "this site is drained"
+    if truth.lasts("taken", key) > TOLD_S and "SW0202" not in codes:
+        yield "its port is taken"
+    if truth.lasts("misspelled", key) > TOLD_S and "SW0301" not in said.codes(truth.misspelled):
+        yield "a connector names a service that does not exist"
+    if _conflict(truth, key) and not codes & {"SW0304", "SW0340"}:
+        yield "two sites declare it differently"
+    held = [one for one in truth.names if truth.lasts("holding", key, one) > OWN_S]
+    if any(not re.search(rf"with {one} went down", said.text("SW0673")) for one in held):
+        yield "a link is held back"
+
+
+def _conflict(truth: Truth, key: str) -> bool:
+    """Two sites declare it for long, of which this router has long known."""
+    own = truth.name_of(key)
+    declaring = [
+        one
+        for one in truth.names
+        if truth.lasts("declaring", one) > JOINED_S
+        and truth.lasts("joined", key, one) > JOINED_S
+        and (one == own or truth.lasts("exporting", one) > JOINED_S)
+    ]
+    return len(declaring) > 1 and truth.lasts("importing", own) > JOINED_S
 
 
 def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:

@@ -109,7 +109,8 @@ def _sites(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]
 def _links(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     truth = truths[0]
     for row in printed.table("LINK"):
-        if row["STATE"].startswith("up") and row["ERROR"] not in ("", "-"):
+        is_used = not re.match("flaps: |the other site holds the link back", row["ERROR"])
+        if row["STATE"].startswith("up") and row["ERROR"] not in ("", "-") and is_used:
             yield f"{row['LINK']} is up and has an error"
         ends = row["SITE"], truth.name_of(key)
         if ends[0] == ends[1] or not all(map(truth.has_one_router, ends)):

@@ -48,6 +48,8 @@ class Truth:
     ) -> None:
         self.network, self.service, self.protocol = network, service, protocol
         self._world = world = network.world
+        self.misspelled = f"{service.name}s"
+        """Its name by mistake."""
         self.service_s = SERVICE_S[protocol]
         """A request takes so long at a target that is well."""
         self._facts = Facts(lambda: self.now)
@@ -172,6 +174,9 @@ class Truth:
         router = site.router
         runs = key not in self.network.gone
         local = router.readings.targets.local(self.service)
+        self._note(("taken", key), runs and self.service.port in site.taken)
+        named = {one.service for one in site.connectors.values()}
+        self._note(("misspelled", key), runs and self.misspelled in named)
         self._note(("lacks", key), local.ready < max(local.total, 1))
         self._note(("serves", key), runs and local.ready > 0 and not router.draining)
         if self._lives.get(key) == site.lives:
