@@ -7,6 +7,7 @@ from typing import Final
 
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
+from router.exchange.clients.observed_leg import OWN_CODES
 from router.history.readings import IntervalCounts
 from router.model import limits
 from router.model.ids import SiteId
@@ -19,6 +20,8 @@ MOST_NAMED = 3
 
 NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 NOWHERE: Final[Mapping[SiteId, int]] = MappingProxyType({})
+UNASKED: Final = frozenset(code for status, code in OWN_CODES.items() if status >= 500)
+"""Failures of requests that no site is looked for: what their clients sent is the reason."""
 OVERFLOW: Final = frozenset({"full", "above-mark", "sheddable-share", "higher-level", "rate"})
 """Reasons of spills caused by the load of this site."""
 
@@ -105,16 +108,24 @@ def _nobody(choice: NoChoice, lately: IntervalCounts, queued: int, full: str) ->
     """No site takes the next request; empty as long as none comes. ``full``: the phrase for full
     sites.
     """
-    if not queued and not lately.nowhere:
+    turned_away = _turned_away(lately)
+    if not queued and not turned_away:
         return ""
     why = full
     if choice.reason == "no-route":
         why = NO_SITE_IS_READY
     parts = (
-        f"{per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else "",
+        f"{per_s_text(lately.per_s(turned_away))} served nowhere" if turned_away else "",
         "the queue is in use" if queued else "",
     )
     return f"{why}: {', '.join(filter(None, parts))}"
+
+
+def _turned_away(lately: IntervalCounts) -> int:
+    """Requests that no site served, except those that this router answers before it looks for
+    one."""
+    unasked = sum(lately.failed_for.get(code, 0) for code in UNASKED)
+    return max(0, lately.nowhere - lately.rejected - unasked)
 
 
 def _cause(

@@ -197,7 +197,7 @@ def test_how_many_wait_is_said_in_one_place_alone() -> None:
     def said(nowhere: int) -> str:
         return spill_sentence(
             explanation,
-            msgspec.structs.replace(lately({}), spilled_to={}, nowhere=nowhere),
+            msgspec.structs.replace(lately({}), spilled_to={}, nowhere=nowhere, failed=nowhere),
             own=NEAR,
             name_of=str,
             has_targets=True,
@@ -209,6 +209,34 @@ def test_how_many_wait_is_said_in_one_place_alone() -> None:
     full = "every site that may serve it is full"
     assert said(20) == f"{full}: 2.0/s served nowhere, the queue is in use"
     assert said(0) == f"{full}: the queue is in use", "none was refused: maybe they wait for a slot"
+
+
+def test_requests_that_no_site_is_looked_for_are_not_turned_away_for_lack_of_room() -> None:
+    """Clients of another version of HTTP, at a service whose slots were all taken."""
+    full = here(verdict="full")
+    explanation = Explanation("fill", NoChoice("all-full", (), local_waitable=True), (full,))
+
+    def said(failed: int, **failed_for: int) -> str:
+        codes = {name.replace("_", "-"): count for name, count in failed_for.items()}
+        counts = msgspec.structs.replace(
+            lately({}), spilled_to={}, nowhere=20, failed=failed, failed_for=codes
+        )
+        return spill_sentence(
+            explanation,
+            counts,
+            own=NEAR,
+            name_of=str,
+            has_targets=True,
+            is_drained=False,
+            queued=0,
+            in_flight_mean=4.0,
+        )
+
+    assert said(20, all_full=20) == "every site that may serve it is full: 2.0/s served nowhere"
+    assert said(20, version_not_supported=20) == ""
+    assert said(5, all_full=5) == ("every site that may serve it is full: 0.5/s served nowhere"), (
+        "15 were too large, or malformed"
+    )
 
 
 def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:
