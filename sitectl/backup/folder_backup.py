@@ -34,11 +34,11 @@ from sitectl.backup.content import (
     problem_of,
 )
 from sitectl.base.failure import Exit, Failure
+from sitectl.base.folders import GATEWAYS
 from sitectl.gateway.home import RECORD_FILE
 from sitectl.runtimes.spec import RUNTIME_FILE
 from sitectl.site.console_place import USERS
 from sitectl.site.directory import DOCUMENT_BYTES_MAX, DirectorySite
-from sitectl.site.places import GATEWAYS
 
 STATE_FILE: Final = "state.json"
 OWNERS_FILE: Final = "owners.json"

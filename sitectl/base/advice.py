@@ -3,7 +3,10 @@
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, Final
+
+from sitectl.base.folders import GATEWAYS
 
 FIELDS: Final = frozenset({"hint", "let_in", "step"})
 """Fields of JSON that say what to type."""
@@ -70,6 +73,9 @@ class Place:
                 given = {"--platform": "process"}
         if found["verb"] == "init":
             given.pop("--site", None)  # Its name is the site's.
+        state = PurePath(given.get("--state", ""))
+        if found["verb"] == "gateway" and state.name == GATEWAYS:
+            given = {"--state": str(state.parent)}  # This site is a gateway; that is its host's.
         return _typed(given, own)
 
     def _kubectl(self, found: re.Match[str]) -> str:

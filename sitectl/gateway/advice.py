@@ -44,7 +44,8 @@ def here(site: DirectorySite, hint: str) -> str:
     unnamed = hint.replace(f"sitectl --site {name} ", "sitectl ")
     here = Place({"--state": state, "--site": name}, is_namespace=False).completed(unnamed)
     started = here.replace(f"{place}start", f"sitectl gateway init --name {name}")
-    return re.sub(re.escape(place) + _OF_NO_GATEWAY, "sitectl ", started)
+    host = f"sitectl --state {shlex.quote(str(site.directory.parent.parent))} "
+    return re.sub(f"(?:{re.escape(place)}|{re.escape(host)}){_OF_NO_GATEWAY}", "sitectl ", started)
 
 
 @contextlib.contextmanager

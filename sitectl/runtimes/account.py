@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 
 from certs.files import open_directory
 from sitectl.base.failure import Exit, Failure
+from sitectl.base.folders import GATEWAYS
 from sitectl.runtimes import programs
 from sitectl.runtimes.programs import last_line
 from sitectl.runtimes.systemd.unit_file import ACCOUNT
-from sitectl.site.places import GATEWAYS
 
 _GECOS: Final = "Spillway routers (sitectl)"
 """By this the account is known as made here; one of a package's or an administrator's stays."""

@@ -18,8 +18,9 @@ from router.model.errors import ConfigError
 from router.model.specs import Document, Kind
 from sitectl.base import output
 from sitectl.base.failure import Failure, timed_out
+from sitectl.base.folders import GATEWAYS
 from sitectl.base.texts import write_atomically
-from sitectl.site import places, run_lock
+from sitectl.site import run_lock
 from sitectl.site.admin import WHOLE_CALL_S, Admin
 from sitectl.site.ports import LinkTokens, ServiceCredentials
 from sitectl.site.site import Site
@@ -69,7 +70,7 @@ class DirectorySite(Site):
     @property
     def init_hint(self) -> str:
         """`init`, of a site or of a gateway."""
-        if self.directory.parent.name == places.GATEWAYS:
+        if self.directory.parent.name == GATEWAYS:
             return f"sitectl gateway init --name {self.name}"
         return f"sitectl init {self.name}"
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Final
 
+from sitectl.base.folders import GATEWAYS
 from sitectl.base.options import Settings
 
-GATEWAYS: Final = "gateways.d"  # No site can have this name.
 SYSTEM_STATE: Final = Path("/var/lib/spillway")
 
 

@@ -13,6 +13,7 @@ from certs.files import make_directory
 from router.model.errors import ConfigError
 from sitectl.base import output
 from sitectl.base.failure import conflict
+from sitectl.base.folders import GATEWAYS
 from sitectl.base.texts import write_atomically
 from sitectl.runtimes.containers.generator import quadlet_generator, refuse_bad_quadlet
 from sitectl.runtimes.containers.plan import planned
@@ -25,7 +26,6 @@ from sitectl.runtimes.presence import last_error_of, not_ended
 from sitectl.runtimes.spec import Scope
 from sitectl.runtimes.spec_file import doubt, finding
 from sitectl.runtimes.unit import Unit, units_directory, user_config
-from sitectl.site.places import GATEWAYS
 
 QUADLET_SINCE = (4, 4)
 Way = Literal["quadlet", "unit", "direct"]

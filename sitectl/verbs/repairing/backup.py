@@ -19,6 +19,7 @@ from sitectl.backup import seal
 from sitectl.backup.content import Content
 from sitectl.base import output
 from sitectl.base.failure import conflict, not_found, usage
+from sitectl.base.folders import GATEWAYS
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
 from sitectl.runtimes.image import ImageFlags, image_flags
@@ -168,7 +169,7 @@ def restore(
 def _state_of(settings: Settings, content: Content, gateway: bool) -> Path:
     """The directory that the restored site is put into."""
     state = places.state_dir(settings)
-    if gateway or (content.origin.is_gateway and state.name != places.GATEWAYS):
+    if gateway or (content.origin.is_gateway and state.name != GATEWAYS):
         return places.gateways_dir(settings)
     return state
 

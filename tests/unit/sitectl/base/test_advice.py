@@ -34,6 +34,7 @@ THERE = "--platform kubernetes --kubeconfig k.yaml -c far -n shop"
             "sitectl --platform process --state /var/lib/spillway/gateways.d --site gw stop",
         ),
         ("sitectl init east", f"sitectl {FLAGS}init east"),
+        ("sitectl gateway init --name gw", f"sitectl {FLAGS}--site west gateway init --name gw"),
         ("sitectl restore FILE", f"sitectl {FLAGS}--site west restore FILE"),
         ("sitectl -n shop token create FILE", "sitectl -n shop token create FILE"),
         ("At mid: sitectl --site mid start", "At mid: sitectl --site mid start"),
@@ -53,6 +54,15 @@ THERE = "--platform kubernetes --kubeconfig k.yaml -c far -n shop"
 def test_of_a_directory(advice: str, completed: str) -> None:
     assert DIRECTORY.here(advice) == completed
     assert DIRECTORY.here(completed) == completed
+
+
+def test_a_verb_of_gateways_does_not_look_for_them_among_themselves() -> None:
+    """`check` of a gateway: its folder of sites is that of gateways, below the host's folder."""
+    made = settings(state="/srv/my sites/gateways.d", site="gw")
+    typed = "sitectl --state '/srv/my sites' gateway init --name gw"
+    assert made.here("After a reboot: sitectl gateway init --name gw") == f"After a reboot: {typed}"
+    assert made.here(typed) == typed
+    assert made.here("sitectl start").endswith("gateways.d' --site gw start")
 
 
 @pytest.mark.parametrize(
