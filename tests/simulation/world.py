@@ -76,7 +76,7 @@ class Target:
         self.times: Callable[[], float] | None = None  # Of each request, in means.
         self.status = 200
         self.refuses = False
-        self.in_hand = self.most_in_hand = self.served = 0
+        self.in_hand = self.most_in_hand = self.least_in_hand = self.served = 0
         self.answered_at: list[float] = []
         self.seen: list[bytes] = []
         self.begun_at: list[float] = []
@@ -97,6 +97,11 @@ class Target:
         """Take no new connections."""
         self.listener.close()
         self.refuses = True
+
+    def let_go(self, count: int) -> None:
+        """So many requests ended."""
+        self.in_hand -= count
+        self.least_in_hand = min(self.least_in_hand, self.in_hand)
 
     def _accept(self, connection: Connection) -> ConnectionHandler:
         return _TargetConnection(self, self._network, connection)
@@ -135,7 +140,7 @@ class _TargetConnection:
     def _done(self) -> None:
         if self._working:
             self._working -= 1
-            self._target.in_hand -= 1
+            self._target.let_go(1)
             if self._lost:
                 return
             self._target.answered_at.append(self._network.now())
@@ -163,7 +168,7 @@ class _TargetConnection:
     def lost(self, cause: Loss | None) -> None:
         self._lost = True
         if not self._target.works_on:
-            self._target.in_hand -= self._working
+            self._target.let_go(self._working)
             self._working = 0
 
 

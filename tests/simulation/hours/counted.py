@@ -66,7 +66,8 @@ class Counted:
             site = labels[-1] if labels else ""
             within = truth.slack(self._key, site)
             if name == "in_flight" and truth.has_one_router(site) and self._is_heard(site):
-                least, most = truth.in_hand(site, within + OWN_S)
+                _, most = truth.in_hand(site, within + OWN_S)
+                least = truth.dipped(site, within + OWN_S)
                 if not least - _SLACK <= value <= most + _SLACK:
                     yield f"{value:.0f} in flight at {site}: its targets had {least} to {most}"
             if name == "targets_ready" and truth.has_one_router(site):

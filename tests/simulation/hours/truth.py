@@ -63,7 +63,7 @@ class Truth:
             name: deque(maxlen=64) for name in self.names
         }
         self._lives: dict[str, int] = {}
-        self._in_hand: dict[str, deque[tuple[float, int, int]]] = {
+        self._in_hand: dict[str, deque[tuple[float, int, int, int]]] = {
             name: deque(maxlen=64) for name in self.names
         }
         self._age_s = 0.0
@@ -166,9 +166,10 @@ class Truth:
         self._ready[name] += ((self.now, ready), (self.now, left))
         targets = [target for one in running for target in self.targets_of(one)]
         least, most = sum(one.in_hand for one in targets), sum(one.most_in_hand for one in targets)
-        self._in_hand[name].append((self.now, least, most))
+        dip = sum(one.least_in_hand for one in targets)
+        self._in_hand[name].append((self.now, least, most, dip))
         for one in targets:
-            one.most_in_hand = one.in_hand  # Since this sample.
+            one.most_in_hand = one.least_in_hand = one.in_hand  # Since this sample.
 
     def _sample_router(self, key: str, site: SimSite) -> None:
         router = site.router
@@ -248,10 +249,16 @@ class Truth:
     def in_hand(self, name: str, within: float) -> tuple[int, int]:
         """The least and the most that targets of a site had in hand in the last seconds."""
         since = self.now - within
-        seen = [(least, most) for at, least, most in self._in_hand[name] if at >= since]
+        seen = [(least, most) for at, least, most, _ in self._in_hand[name] if at >= since]
         if not seen:
             return 0, 10**9
         return min(least for least, _ in seen), max(most for _, most in seen)
+
+    def dipped(self, name: str, within: float) -> int:
+        """The least in the last seconds, for however short a moment: several requests may end
+        before the next ones begin."""
+        seen = [dip for at, _, _, dip in self._in_hand[name] if at >= self.now - within]
+        return min(seen, default=0)
 
     def asked(self, key: str, since: float) -> list[Answer]:
         """Requests of a router's clients that began, ended or were under way since then."""
