@@ -45,9 +45,11 @@ class Facts:
         """As `lasts`, by the clock that sentences are made with: it goes on while we compute."""
         return time.time() - self._wall_not.get(fact, -inf)
 
-    def reset_ways(self) -> None:
-        """All ways may be lost for a moment."""
+    def reset_ways(self, of: str = "") -> None:
+        """All ways may be lost for a moment, or those of one router or site."""
         for fact in {*self._last_so, *self._last_not}:
+            if of and of not in fact[1:]:
+                continue
             if fact[0] == "joined":
                 self._last_not[fact] = self._now()
             elif fact[0] == "severed":
@@ -62,6 +64,8 @@ class NetworkTruth:
         self.facts = Facts(lambda: world.internet.now)
         self._costs: dict[tuple[str, str], tuple[int | None, float]] = {}
         """To a site from a router, and since when."""
+        self._around: dict[str, set[str]] = {}
+        """The neighbors of each edge."""
         self.gone: set[str] = set()
         """Routers that do not run."""
         self.deleted: set[str] = set()
@@ -127,6 +131,11 @@ class NetworkTruth:
         running = world.sites.keys() - self.gone - self.frozen
         passing = {key for key in running if not world[key].router.draining}
         ways = Ways(world, self.cuts)
+        for key in world.edges:
+            around = ways.around(key, running) if key in running else set()
+            if self._around.get(key, set()) - around:
+                self.facts.reset_ways(key)  # It takes some seconds to go by another neighbor.
+            self._around[key] = around
         for key in world.sites:
             sure = ways.sites_from(key, passing, surely=True)
             maybe = ways.sites_from(key, running, surely=False)

@@ -9,7 +9,7 @@ from tests.simulation.hours.truth import LATELY_S, OWN_S, Truth
 from tests.simulation.world import Answer
 
 NEAR_S = 0.01
-"""Between the client's begin and the router's."""
+"""Between what the client sees and what the router does."""
 
 
 def false_in_past(truth: Truth, key: str, now: str, past: Sequence[PastDecision]) -> Iterator[str]:
@@ -24,7 +24,7 @@ def false_in_past(truth: Truth, key: str, now: str, past: Sequence[PastDecision]
         if truth.comes_late(key, began):
             continue
         is_torn = truth.protocol == "tcp" and one.outcome == "link-lost"  # Perhaps only its end.
-        if not is_torn and not any(_fits(one, answer) for answer in answers):
+        if not is_torn and not any(_fits(one, answer, truth.now) for answer in answers):
             yield f"{one.outcome} at {one.site}: {list(map(vars, answers))}"
         yield from _false_then(truth, key, now, one)
     for answer in () if truth.comes_late(key, truth.now - LATELY_S) else asked:
@@ -49,12 +49,12 @@ def _false_then(truth: Truth, key: str, now: str, one: PastDecision) -> Iterator
             yield f"{age_s:.1f} s ago: spilled for drained, and it was not"
 
 
-def _fits(one: PastDecision, answer: Answer) -> bool:
+def _fits(one: PastDecision, answer: Answer, now: float) -> bool:
     if not answer.ended or answer.status == 0:
         return True  # It is under way, or was torn.
     match one.outcome:
         case "under-way":
-            return False
+            return now - answer.ended < NEAR_S  # Its end is counted with the turn's end.
         case "ok":
             is_whole = one.answer in ("2xx", "ok")
             return answer.status == 500 or (is_whole and one.site == answer.site)

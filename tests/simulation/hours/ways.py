@@ -18,13 +18,13 @@ class Ways:
         """
         edges, found = self._world.edges, {key}
         if key in running and key in edges:
-            each = [self._interior_from(one, running) for one in self._around(key, running)]
+            each = [self._interior_from(one, running) for one in self.around(key, running)]
             if each:
                 found |= set.intersection(*each) if surely else set.union(*each)
         elif key in running:
             found = self._interior_from(key, running)
         for edge in running & (edges - {key}):
-            around = self._around(edge, running)
+            around = self.around(edge, running)
             if around and (around <= found if surely else around & found):
                 found.add(edge)
         return {self._world[one].name for one in found}
@@ -38,7 +38,7 @@ class Ways:
             if here in found:
                 continue
             found[here] = cost
-            for other in self._around(here, running) - found.keys():
+            for other in self.around(here, running) - found.keys():
                 heappush(left, (cost + self._cost(here, other), other))
         sites = self._world.sites
         return {
@@ -62,13 +62,13 @@ class Ways:
         """The routers reached from one, without edges."""
         found, left = {key}, [key]
         while left:
-            new = self._around(left.pop(), running) - found
+            new = self.around(left.pop(), running) - found
             found |= new
             left.extend(new)
         return found
 
-    def _around(self, key: str, running: Set[str]) -> set[str]:
-        """Its neighbors, without edges."""
+    def around(self, key: str, running: Set[str]) -> set[str]:
+        """The neighbors of a router, without edges."""
         others = running - self._world.edges - {key}
         return {other for other in others if self.are_linked(key, other)}
 
