@@ -175,7 +175,7 @@ class Truth:
         router = site.router
         runs = key not in self.network.gone
         local = router.readings.targets.local(self.service)
-        self._note(("taken", key), runs and self.service.port in site.taken)
+        self._note(("taken", key), self.service.port in site.taken)
         named = {one.service for one in site.connectors.values()}
         self._note(("misspelled", key), runs and self.misspelled in named)
         self._note(("lacks", key), local.ready < max(local.total, 1))
