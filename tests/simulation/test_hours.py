@@ -14,6 +14,7 @@ from tests.simulation.hours.counted import Counted
 from tests.simulation.hours.episodes import Episodes
 from tests.simulation.hours.eye import Eye
 from tests.simulation.hours.hour import Hour
+from tests.simulation.hours.lasting import is_calm
 from tests.simulation.hours.next_request import false_next
 from tests.simulation.hours.omissions import Said, unsaid
 from tests.simulation.hours.overview import false_overview, overview
@@ -184,6 +185,15 @@ def test_a_decision_that_was_another_one_is_noticed(asked: Hour, wrong: dict[str
     assert list(false_in_past(asked.truths[0], "a", now, past)) == []
     false = [msgspec.structs.replace(past[0], **wrong), *past[1:]]
     assert list(false_in_past(asked.truths[0], "a", now, false)) != []
+
+
+def test_a_request_that_failed_a_moment_ago_ends_the_calm(asked: Hour) -> None:
+    truth = asked.truths[0]
+    assert is_calm(truth, "a")
+    refused = Answer(truth.now - 0.5)
+    refused.ended, refused.status = refused.began, 503
+    truth.answers["a"].append(refused)
+    assert not is_calm(truth, "a")
 
 
 def test_a_request_that_is_not_remembered_is_noticed(asked: Hour) -> None:

@@ -96,6 +96,8 @@ def is_calm(truth: Truth, key: str) -> bool:
         and all(
             one.status == 200 and one.ended - one.began < quick_s
             for router in truth.keys
-            for one in truth.lately(router, lambda one: one.began < truth.now - quick_s, CALM_S)
+            for one in truth.lately(
+                router, lambda one: one.ended > 0 or one.began < truth.now - quick_s, CALM_S
+            )
         )
     )
