@@ -155,6 +155,17 @@ class Container:
             async with asyncio.timeout_at(loop.time() + 5):
                 await self._ended.wait()
 
+    def end(self) -> None:
+        """End it, as after a probe that failed for good; it runs again as its policy says."""
+        grace_s, process = float(self.spec.get("terminationGracePeriodSeconds", 30)), self._process
+        self._signal(signal.SIGTERM)
+
+        def kill() -> None:
+            if process is not None and process.returncode is None:  # Not the one that came after.
+                self._kill_group(process)
+
+        asyncio.get_running_loop().call_later(grace_s, kill)
+
     def kill(self) -> None:
         """SIGKILL to all of its processes."""
         self._stopping.set()
@@ -215,8 +226,8 @@ class Container:
                 code = await self._exit_code()
                 probing.cancel()
         finally:
-            self.kill_group()
             if self._process is not None:
+                self._kill_group(self._process)
                 await self._process.wait()
         self.started = self.ready = False
         reason = "Completed" if code == 0 else "Error"
@@ -270,11 +281,10 @@ class Container:
         code = await self._process.wait()
         return code if code >= 0 else KILLED - code
 
-    def kill_group(self) -> None:
+    def _kill_group(self, process: processes.Process) -> None:
         """Kill all that its first process left behind."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     async def _pause(self, seconds: float) -> bool:
         """Wait for at most ``seconds``; return whether it must stop."""
@@ -357,17 +367,11 @@ class Container:
         if ok:
             first.set()
         else:
-            self._die("startup")
+            self.end()
 
     def _survive(self, ok: bool) -> None:
         if not ok:
-            self._die("liveness")
-
-    def _die(self, _probe: str) -> None:
-        """A probe failed for good: the container is ended and runs again as its policy says."""
-        grace_s = float(self.spec.get("terminationGracePeriodSeconds", 30))
-        self._signal(signal.SIGTERM)
-        asyncio.get_running_loop().call_later(grace_s, self.kill_group)
+            self.end()
 
     def _set(self, *, started: bool | None = None, ready: bool | None = None) -> None:
         self.started = self.started if started is None else started

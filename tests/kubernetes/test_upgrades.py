@@ -255,6 +255,18 @@ def test_a_router_that_ends_leaves_its_slots_to_the_other_but_those_in_use(
     until(lambda: shown(west, stays)["capacity"] == 4, "all slots are the other's", 5.0)
 
 
+def test_a_router_whose_container_starts_again_has_its_share_again(cluster: Cluster) -> None:
+    """The older one dials no other, and had said that it was over."""
+    west, doors = pair_without_ingress(cluster)
+    made = {pod["metadata"]["name"]: pod["metadata"] for pod in west.router_pods()}
+    older = min(made, key=lambda name: (made[name]["creationTimestamp"], name))
+    cluster.call(lambda: cluster.kubelet.container("west", older, "").end())
+    again = "it has started again"
+    until(lambda: west.get("Pod", older)["status"]["containerStatuses"][0]["restartCount"], again)
+    until(lambda: len(west.router_pods()) == 2, "both routers are ready", ROLL_S)
+    until(lambda: all(shown(west, pod)["capacity"] == 4 for pod in doors), "they agree", ROLL_S)
+
+
 def test_a_second_router_comes_and_goes_beside_the_first_under_load(cluster: Cluster) -> None:
     """No pod is replaced for it, and no request refused though all slots of the site are in use."""
     west = Place(cluster, "west")

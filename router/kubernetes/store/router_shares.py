@@ -59,7 +59,7 @@ class RouterShares:
         )
         if not links:
             return wanted
-        siblings = replicas.to_dial(rest, self._own, families, wanted.site.bind_port)
+        siblings = replicas.to_dial(pods, self._own, families, wanted.site.bind_port, over)
         agreement, until = replicas.shares(rest, self._own, now, heard=partners, over=over)
         ends = (one for one in (self._until, until) if one is not None)
         self._until = min(ends, default=None)

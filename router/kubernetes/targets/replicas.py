@@ -7,7 +7,7 @@ routers of the site.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
 
@@ -161,20 +161,28 @@ def _in_order(
 
 
 def to_dial(
-    pods: Mapping[str, Object], own: str, families: Sequence[Family], port: int
+    pods: Mapping[str, Object],
+    own: str,
+    families: Sequence[Family],
+    port: int,
+    over: Container[str] = (),
 ) -> tuple[str, ...]:
     """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: the older ones.
 
     So each pair has one link, and a new router finds the others listening. A router that was told
-    to end leads to other sites until it ends.
+    to end leads to other sites until it is ``over`` (see `HeardRouters`). If its Pod was not told
+    to end, its container starts again, and dials no newer router.
     """
     if own not in pods:
         return ()
     mine = _age(pods[own])
     hosts = (
         address_of(pod, families)
-        for pod in pods.values()
-        if is_router(pod) and not has_ended(pod) and _age(pod) < mine
+        for name, pod in pods.items()
+        if is_router(pod)
+        and not has_ended(pod)
+        and not (name in over and is_leaving(pod))
+        and _age(pod) < mine
     )
     return tuple(sorted(join(host, port) for host in hosts if host))
 

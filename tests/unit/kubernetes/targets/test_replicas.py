@@ -1,6 +1,6 @@
 """How much of each configured capacity one of several routers of a site may give out."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -275,8 +275,8 @@ def test_while_none_is_ready_those_that_run_share() -> None:
     assert shared(*pods, own="b") == Division(count=2, index=1)
 
 
-def dialed(own: str, *pods: dict[str, Any]) -> tuple[str, ...]:
-    return to_dial(known(*pods), own, BOTH, 55671)
+def dialed(own: str, *pods: dict[str, Any], over: Container[str] = ()) -> tuple[str, ...]:
+    return to_dial(known(*pods), own, BOTH, 55671, over)
 
 
 def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None:
@@ -289,6 +289,14 @@ def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None
     assert dialed("a", router("z", 1), new) == (), "it has no address yet"
     assert dialed("a", pod("z", "10.0.0.1"), new) == (), "an application"
     assert dialed("elsewhere", old, new) == (), "no Pod of the namespace"
+
+
+def test_a_router_that_is_over_is_dialed_if_its_container_may_start_again() -> None:
+    """That one dials no newer router, so it was never heard again."""
+    new = router("a", 2, "10.0.0.2")
+    going = router("z", 1, "10.0.0.1", ready=False, deleted="2026-01-01T00:01:00Z")
+    assert dialed("a", going, new, over={"z"}) == ()
+    assert dialed("a", router("z", 1, "10.0.0.1"), new, over={"z"}) == ("10.0.0.1:55671",)
 
 
 def test_routers_of_one_moment_dial_by_name_and_each_pair_once() -> None:
