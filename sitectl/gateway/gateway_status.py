@@ -35,6 +35,7 @@ _DOWN: Final[dict[str, Any]] = {
     **dict.fromkeys(("silent_since", "since", "cost", "rtt_ms", "certificate_expires")),
     "neighbour": {"name": None, "id": None},
 }
+_UNKNOWN: Final = "no site declares the service, as far as is known here"
 _MUTE: Final = {**_DOWN, "state": UNREACHABLE, "error": "the router does not answer"}
 
 
@@ -176,7 +177,7 @@ def _bindings(
                         "host": target.host,
                         "target_port": number,
                         "ready": bool(seen.get("ready")),
-                        "error": mute or seen.get("error") or _why_unknown(port),
+                        "error": mute or seen.get("error") or ("" if port else _UNKNOWN),
                         "since": seen.get("since"),
                         "capacity": spec.capacity,
                         "in_flight": seen.get("in_flight", 0),
@@ -185,10 +186,6 @@ def _bindings(
                     }
                 )
     return sorted(rows, key=lambda row: (row["service"], row["host"], row["target_port"]))
-
-
-def _why_unknown(port: int | None) -> str:
-    return "no site declares the service" if port is None else ""
 
 
 def _target(told: list[dict[str, Any]], port: int | None, host: str, number: int) -> dict[str, Any]:
@@ -218,9 +215,7 @@ def _forwards(
                 "host": host.strip("[]"),
                 "local_port": int(local) if local.isdecimal() else None,
                 "state": listener.get("state") or "waiting",
-                "error": mute
-                or listener.get("error")
-                or ("" if item else "no site declares the service, as far as is known here"),
+                "error": mute or listener.get("error") or ("" if item else _UNKNOWN),
                 "targets_ready": ready,
             }
         )

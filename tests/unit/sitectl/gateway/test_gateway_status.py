@@ -217,14 +217,18 @@ def test_a_copy_is_made_another_gateway_and_leaves_the_original_let_in(
     assert not Revocations(gw.state / "here" / "secrets").is_revoked("-", gateway_id)
 
 
-def test_a_target_of_the_only_service_that_was_known_says_that_it_is_gone(
-    gw: CommandLine, host: Host, router: FakeAdmin
+@pytest.mark.parametrize("state", ["up", "down"])
+def test_a_target_of_a_service_that_is_not_known_says_so(
+    gw: CommandLine, router: FakeAdmin, state: str
 ) -> None:
+    """Of no other service either, as while the link is down: then a site may declare it."""
+    router.items("/api/v1/links", link(state))
     router.items("/api/v1/services", service("db", 5432))
     gw.ok("gateway", "bind", "db", "127.0.0.1", "5432")
     router.items("/api/v1/services")
     (item,) = gw.json("gateway", "status")
-    assert [one["error"] for one in item["bindings"]] == ["no site declares the service"]
+    unknown = "no site declares the service, as far as is known here"
+    assert [one["error"] for one in item["bindings"]] == [unknown]
 
 
 @pytest.mark.parametrize(
