@@ -200,7 +200,7 @@ class ServiceBalancer(Egresses):
         remote = self._remotes.get(chosen.site)
         if remote is not None and remote.capacity is None:
             return "room"  # It is never full.
-        one_cost = 0 if remote is None else remote.cost
+        one_cost = (self._here if remote is None else remote).cost
         for one in self._order:
             if one.site == chosen.site or (self._holds and one.cost > one_cost):
                 continue  # Under `failover` it stays at a full site.

@@ -341,8 +341,8 @@ def judge(
     near_only: bool,
 ) -> tuple[list[Candidate], list[Candidate], bool]:
     """Refresh the candidates. Returns those that the policy may judge, those of them with room, and
-    whether any of them sends all away. Both lists are in order of cost; a site without room is
-    ``full``.
+    whether any of them sends all away. Both lists are in order of cost, but that this site comes
+    first; a site without room is ``full``.
 
     ``waits_for``: excluded ones that the policy gets all the same. ``kept``: sites and routers that
     reserve their free slots, as the request is sheddable; they count as full. ``near_only``: judge

@@ -113,6 +113,8 @@ class DecisionWriter:
         if not self._holds:  # `failover` leaves no site for being full.
             for one in self._order:
                 if one.cost >= chosen.cost:
+                    if one is self._here:
+                        continue  # It is the first, whatever it costs.
                     break
                 verdict = one.verdict
                 if verdict is None:

@@ -434,6 +434,30 @@ def test_failover_asks_another_site_as_near_though_this_one_is_farther_and_liste
     assert here.balancer.beside(chosen, 0.0, frozenset()) == "room"
 
 
+def test_failover_asks_a_site_as_near_as_this_one_whose_router_elsewhere_was_full() -> None:
+    here = Here(None, PolicySpec("failover"))
+    here.balancer.set_remotes(
+        [candidate("2", OWN, path_cost=2), candidate("8", THIRD, path_cost=2)]
+    )
+    chosen = here.balancer.select(0.0)
+    assert isinstance(chosen, Decision)
+    assert chosen.site == OWN
+    assert here.balancer.beside(chosen, 0.0, frozenset()) == "room"
+
+
+def test_a_request_that_passes_over_a_full_nearer_site_says_so_though_this_one_is_farther() -> None:
+    here = Here(None)
+    siblings = [candidate("2", OWN, path_cost=2), candidate("9", path_cost=1)]
+    here.balancer.set_remotes([*siblings, candidate("8", THIRD, path_cost=2)])
+    assert [here.take() for _ in range(4)] == [OTHER] * 4
+    passing = [here.balancer.select(0.0) for _ in range(2)]
+    assert all(isinstance(one, Decision) for one in passing)
+    assert {(one.site, one.overflow_reason) for one in passing if isinstance(one, Decision)} == {
+        (OWN, "full"),
+        (THIRD, "full"),
+    }
+
+
 def test_sites_are_ordered_anew_when_a_report_shows_that_a_nearer_router_is_ready() -> None:
     here = Here(2)
     here.ledger.set_targets({"t:1": TargetTerms(name="t", capacity=None)})
