@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,8 @@ from router.kubernetes.services.endpoint_slices import Family
 from router.kubernetes.targets import replicas
 from router.kubernetes.targets.replicas import HeardRouters
 from router.model import limits
+
+_NONE: Final[Mapping[str, int]] = {}
 
 
 class RouterShares:
@@ -44,13 +47,11 @@ class RouterShares:
         """``wanted`` with this router's part of it. ``deployment``: that of the site's routers."""
         links = wanted.site.ingress != "none"  # Else no router listens for links: an edge.
         heard, now = self._heard(), time.time()
-        rest, partners = pods, None
-        over: Mapping[str, int] = {}
+        partners, over = None, _NONE
         if links and heard is not None:
-            rest, over = heard.rest(pods), heard.over
-            partners = replicas.partners(rest, self._own, heard)
+            partners, over = replicas.partners(pods, self._own, heard), heard.over
         division, self._until = replicas.division(
-            rest, self._own, now, agrees=links, heard=partners
+            pods, self._own, now, agrees=links, heard=partners, over=over
         )
         wanted = msgspec.structs.replace(
             divided(wanted, division),
@@ -60,7 +61,7 @@ class RouterShares:
         if not links:
             return wanted
         siblings = replicas.to_dial(pods, self._own, families, wanted.site.bind_port, over)
-        agreement, until = replicas.shares(rest, self._own, now, heard=partners, over=over)
+        agreement, until = replicas.shares(pods, self._own, now, heard=partners, over=over)
         ends = (one for one in (self._until, until) if one is not None)
         self._until = min(ends, default=None)
         return msgspec.structs.replace(wanted, siblings=siblings, shares=agreement)

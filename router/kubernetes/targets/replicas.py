@@ -7,7 +7,7 @@ routers of the site.
 """
 
 import hashlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -42,10 +42,6 @@ class HeardRouters(msgspec.Struct, frozen=True):
     is_linked: bool
     over: Mapping[str, int] = {}
 
-    def rest(self, pods: Mapping[str, Object]) -> Mapping[str, Object]:
-        """Those of ``pods`` whose routers are not over."""
-        return {name: pod for name, pod in pods.items() if name not in self.over}
-
 
 def partners(pods: Mapping[str, Object], own: str, heard: HeardRouters) -> frozenset[str]:
     """The routers with which the one of Pod ``own`` divides: those that it has heard.
@@ -65,6 +61,7 @@ def division(
     *,
     agrees: bool = True,
     heard: frozenset[str] | None = None,
+    over: Collection[str] = (),
 ) -> tuple[Division, float | None]:
     """The routers that share at ``now`` (Unix seconds), and when to check again without a change.
 
@@ -72,11 +69,11 @@ def division(
     gone or their time is over; else those that are starting. If ``own`` is no Pod of the namespace,
     nothing is divided. Routers of an edge never link, so none ``agrees``: there a
     terminating router keeps its share, since its requests may still run.
-    ``heard``: `partners`, None: all.
+    ``heard``: `partners`, None: all. ``over``: as in `HeardRouters`; these have no share.
     """
     if own not in pods:
         return WHOLE, None
-    pods_in_order, until = _in_order(pods, own, now, agrees=agrees, heard=heard)
+    pods_in_order, until = _in_order(pods, own, now, agrees=agrees, heard=heard, over=over)
     order = [name_of(pod) for pod in pods_in_order]
     if not order or order == [own]:
         return WHOLE, until
@@ -98,17 +95,17 @@ def shares(
 
     These are the routers whose containers may run, ready or not, told to end or not. Also included,
     for a while, is an older one that has not been seen to run yet: it may be faster than its news.
-    All others are down, unless they are heard in a life that is newer than the news. ``over``: see
-    `HeardRouters`, whose Pods are none of ``pods``.
+    All others are down, also those that are ``over`` (see `HeardRouters`), unless they are heard in
+    a life that is newer than the news.
     """
     if own not in pods:
         return None, None
-    order, _ = _in_order(pods, own, now, agrees=True, heard=heard)
+    order, _ = _in_order(pods, own, now, agrees=True, heard=heard, over=over)
     others: list[str] = []
     down: dict[str, float] = {name: life + 1 for name, life in over.items()}
     ends: list[float] = []
     for name, pod in pods.items():
-        if name == own or not is_router(pod) or has_ended(pod):
+        if name == own or not is_router(pod) or has_ended(pod) or name in over:
             continue
         until = None
         if is_leaving(pod):
@@ -124,7 +121,8 @@ def shares(
                 ends.append(until)
     names = "\n".join(name_of(pod) for pod in order)
     digest = hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
-    ready = frozenset(one for one in others if takes_requests(pods[one]))
+    known = (one for one in (*others, *over) if one in pods)
+    ready = frozenset(one for one in known if takes_requests(pods[one]))
     agreement = CapacityDivision(
         own, digest, frozenset(others), down, ready, is_by_all=heard is None
     )
@@ -132,7 +130,13 @@ def shares(
 
 
 def _in_order(
-    pods: Mapping[str, Object], own: str, now: float, *, agrees: bool, heard: frozenset[str] | None
+    pods: Mapping[str, Object],
+    own: str,
+    now: float,
+    *,
+    agrees: bool,
+    heard: frozenset[str] | None,
+    over: Collection[str],
 ) -> tuple[list[Object], float | None]:
     """The Pods that share, the oldest first, and when the first of them must end.
 
@@ -144,7 +148,7 @@ def _in_order(
     starting: list[Object] = []
     ends: list[float] = []
     for name, pod in pods.items():
-        if not is_router(pod):
+        if not is_router(pod) or name in over:
             continue
         if not is_leaving(pod):
             if takes_requests(pod):
@@ -165,23 +169,22 @@ def to_dial(
     own: str,
     families: Sequence[Family],
     port: int,
-    over: Container[str] = (),
+    over: Collection[str] = (),
 ) -> tuple[str, ...]:
     """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: the older ones.
 
     So each pair has one link, and a new router finds the others listening. A router that was told
-    to end leads to other sites until it is ``over`` (see `HeardRouters`). If its Pod was not told
-    to end, its container starts again, and dials no newer router.
+    to end leads to other sites until it ends. One that is ``over`` (see `HeardRouters`) starts
+    again, unless its Pod terminates.
     """
     if own not in pods:
         return ()
     mine = _age(pods[own])
     hosts = (
         address_of(pod, families)
-        for name, pod in pods.items()
+        for pod in pods.values()
         if is_router(pod)
-        and not has_ended(pod)
-        and not (name in over and is_leaving(pod))
+        and not (has_ended(pod) or (is_leaving(pod) and name_of(pod) in over))
         and _age(pod) < mine
     )
     return tuple(sorted(join(host, port) for host in hosts if host))

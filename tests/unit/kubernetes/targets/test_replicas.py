@@ -248,15 +248,16 @@ def test_whoever_is_down_is_told_with_its_last_end() -> None:
 
 
 def test_one_that_said_that_it_is_over_is_waited_for_in_a_newer_life_only() -> None:
-    pods = known(ending("a", 0), router("b", 1, ready=False), router("c", 2))
-    heard = HeardRouters(frozenset({"a", "c"}), is_linked=True, over={"a": 7})
-    rest = heard.rest(pods)
-    assert set(rest) == {"b", "c"}
-    found, _ = shares(rest, "b", NOW, over=heard.over)
+    pods = known(ending("a", 0), router("b", 1, ready=False), router("c", 2), router("d", 3))
+    found, _ = shares(pods, "b", NOW, over={"a": 7, "c": 9})
     assert found is not None
-    assert found.others == {"c"}
-    assert found.down == {"a": 8}
-    assert division(heard.rest(known(ending("a", 0), router("b", 1))), "b", NOW) == (WHOLE, None)
+    assert found.others == {"d"}
+    assert found.down == {"a": 8, "c": 10}
+    assert found.ready == {"c", "d"}, "it is to be linked again"
+    assert division(pods, "d", NOW, over={"a": 7, "c": 9}) == (WHOLE, None)
+    alone = known(ending("a", 0), router("b", 1, ready=False))
+    assert division(alone, "b", NOW) == (Division(count=1, index=None), ENDS + 10)
+    assert division(alone, "b", NOW, over={"a": 7}) == (WHOLE, None)
 
 
 def test_those_that_share_name_the_division_alike_and_another_one_otherwise() -> None:
@@ -285,6 +286,8 @@ def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None
     assert dialed("z", old, new) == ()
     going = router("z", 1, "10.0.0.1", ready=False, deleted="2026-01-01T00:01:00Z")
     assert dialed("a", going, new) == ("10.0.0.1:55671",)
+    assert to_dial(known(going, new), "a", BOTH, 55671, over={"z"}) == ()
+    assert to_dial(known(old, new), "a", BOTH, 55671, over={"z"}) != (), "it starts again"
     assert dialed("a", router("z", 1, "10.0.0.1", phase="Succeeded"), new) == ()
     assert dialed("a", router("z", 1), new) == (), "it has no address yet"
     assert dialed("a", pod("z", "10.0.0.1"), new) == (), "an application"
