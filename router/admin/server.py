@@ -3,6 +3,7 @@ port."""
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from errno import EAFNOSUPPORT
@@ -17,6 +18,9 @@ from router.admin.connections import answering, application
 from router.admin.events import EventLog
 from router.admin.ports import ApiPart, GivenCommand, RouterView, ignored, unheard
 from router.model import limits
+from router.model.addresses import join
+from router.model.errors import RouterError
+from router.model.wording.system_errors import text_of
 
 
 @contextlib.asynccontextmanager
@@ -36,10 +40,11 @@ async def serving(
 
     Its user runs the `AdminSocket`.
 
-    Raises `OSError` when an address cannot be bound. ``credential`` guards TCP, which is not served
-    without one; the unix socket's file mode restricts it to its owner. ``probes``: the address
-    where a kubelet and Prometheus need no credential: health, readiness, metrics and demand only;
-    all addresses if its host is empty. ``parts``, ``commanded``, ``failed``: as for `AdminApi`.
+    Raises `RouterError` when a TCP address cannot be bound. ``credential`` guards TCP, which is not
+    served without one; the unix socket's file mode restricts it to its owner. ``probes``: the
+    address where a kubelet and Prometheus need no credential: health, readiness, metrics and demand
+    only; all addresses if its host is empty. ``parts``, ``commanded``, ``failed``: as for
+    `AdminApi`.
     """
     assert tcp is None or credential, "TCP needs a credential"
     async with contextlib.AsyncExitStack() as stack:
@@ -53,12 +58,12 @@ async def serving(
             guarded = AdminApi(view, events, credential, parts, commanded, failed).application()
             callers = ConnectionSlots(limits.ADMIN_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(guarded, callers))
-            for server in await bind_tcp(door, tcp):
+            for server in await _listening(door, tcp, "the admin API"):
                 stack.callback(server.close)
         if probes is not None:
             anyone = ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)
             door = await stack.enter_async_context(answering(api.probes(), anyone))
-            for server in await bind_tcp(door, probes):
+            for server in await _listening(door, probes, "probes"):
                 stack.callback(server.close)
         yield admin_socket
 
@@ -80,12 +85,25 @@ async def serving_health(ready: Callable[[], bool], place: tuple[str, int]) -> A
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     async with answering(app, ConnectionSlots(limits.PROBES_CONNECTIONS_MAX)) as door:
-        servers = await bind_tcp(door, place)
+        servers = await _listening(door, place, "probes")
         try:
             yield
         finally:
             for server in servers:
                 server.close()
+
+
+async def _listening(
+    admit: Callable[[], asyncio.BaseProtocol], place: tuple[str, int], what: str
+) -> list[asyncio.Server]:
+    """As `bind_tcp`. Raises `RouterError`, which names ``what`` is served there."""
+    try:
+        return await bind_tcp(admit, place)
+    except OSError as error:
+        # asyncio's own text repeats the address; a name that does not resolve has no errno.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else text_of(error)
+        raise RouterError(f"cannot serve {what} on {join(*place)}: {reason}") from error
 
 
 async def bind_tcp(

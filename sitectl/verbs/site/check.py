@@ -362,7 +362,8 @@ def _ports(name: str, documents: Sequence[Document]) -> Iterator[Finding]:
                 cause += f": {found.reason(place.port)}"
                 who = found.hint(place.port) or "End that"
             hint = f"{who}; or set another {place.setting} in config/site-{name}.yaml"
-            level: Level = "error" if place.setting == "bindPort" else "warning"
+            # The router tries for other addresses until it gets them; without one of these it ends.
+            level: Level = "error" if place.setting in ("bindPort", "admin") else "warning"
             yield Finding(level, "SW0514", f"{shown}: {cause}", hint)
 
 

@@ -109,6 +109,30 @@ def test_start_and_check_say_who_has_the_link_port(sitectl: CommandLine) -> None
     assert f"listens at port {port}" in started.stderr
 
 
+def test_start_and_check_say_who_has_the_port_of_the_admin_api(sitectl: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        sitectl.ok("init", "here", "--ingress", "none", "--admin", place)
+        checked = sitectl("check")
+        started = sitectl("start")
+    assert (checked.exit_code, started.exit_code) == (1, 1)
+    assert f"ERROR    SW0514  {place} (the admin API): Address already in use: {US}" in (
+        checked.stdout
+    )
+    assert f"cannot serve the admin API on {place}: Address already in use: {US}" in started.stderr
+
+
+def test_start_says_that_the_port_of_the_probes_is_taken(
+    sitectl: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("SPILLWAY_PROBES", place)
+        sitectl.ok("init", "here", "--ingress", "none")
+        started = sitectl("start")
+    assert f"cannot serve probes on {place}: Address already in use: {US}" in started.stderr
+
+
 def test_a_router_that_ends_for_another_cause_is_told_as_it_was(
     here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
