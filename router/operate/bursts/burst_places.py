@@ -53,7 +53,8 @@ class DirectoryPlace:
             try:
                 secret = read_secret(path).strip()
             except FileNotFoundError:
-                hint = f"openssl rand -hex 32 > {path} && chmod 600 {path}"
+                made = f"mkdir -p {path.parent} && openssl rand -hex 32 > {path}"
+                hint = f"(umask 077; {made})"
                 return HookOutcome(ok=False, text=f"{path} does not exist", hint=hint)
             except CertError as error:
                 return HookOutcome(ok=False, text=f"{path} {error.reason}", hint=error.hint)

@@ -1,6 +1,8 @@
 """Secrets of webhooks at a directory site: a wrong file in their place is reported, not raised."""
 
 import asyncio
+import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,3 +70,13 @@ def test_a_secret_that_is_none_is_told_with_its_path(
     assert str(path) in outcome.text
     assert said in outcome.text
     assert outcome.hint
+
+
+def test_the_advice_for_a_missing_secret_makes_one_that_signs(tmp_path: Path) -> None:
+    place = DirectoryPlace(tmp_path)
+    hint = asyncio.run(place.run(SPEC, FIRING)).hint
+    subprocess.run(["/bin/sh", "-c", f"umask 022; {hint}"], check=True)
+    path = tmp_path / "secrets" / "webhooks" / "cloud"
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "no answer" in asyncio.run(place.run(SPEC, FIRING)).text, "it was sent"
