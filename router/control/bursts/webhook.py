@@ -74,7 +74,9 @@ async def post(
     users.
     """
     body = body_of(firing)
-    look = f"Look at the receiver, then: sitectl burst test {firing.values['burst']}"
+    # A test has real effects: without the flag it would wake what calm should end.
+    flag = " --calm" if firing.event == "calm" else ""
+    look = f"Look at the receiver, then: sitectl burst test {firing.values['burst']}{flag}"
     text = ""
     timeout = aiohttp.ClientTimeout(total=spec.timeout_s)
     async with aiohttp.ClientSession(

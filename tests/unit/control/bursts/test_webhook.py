@@ -13,7 +13,7 @@ import pytest
 
 from router.control.bursts import Firing, HookOutcome, webhook
 from router.documents.templates import NAMES, NUMBERS
-from router.model.bursts import WebhookSpec
+from router.model.bursts import BurstState, WebhookSpec
 from tests.doors import close_server
 from tests.unit.net.certificates import server_tls
 
@@ -105,16 +105,19 @@ def test_whatever_is_answered_is_an_outcome_of_one_line_in_bounds(
     assert most_bytes < 8_000_000
 
 
-def test_a_receiver_that_is_gone_is_named_with_the_reason_and_the_next_step() -> None:
+@pytest.mark.parametrize(("event", "flag"), [("saturated", ""), ("calm", " --calm")])
+def test_a_receiver_that_is_gone_is_named_with_the_reason_and_the_next_step(
+    event: BurstState, flag: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # It does not listen.
         at = f"127.0.0.1:{taken.getsockname()[1]}"
         spec = WebhookSpec(url=f"http://{at}/", timeout_s=5.0, tries=1)
         values = {**VALUES, "burst": "wake"}
-        firing = msgspec.structs.replace(FIRING, values=values)
+        firing = msgspec.structs.replace(FIRING, event=event, values=values)
         outcome = asyncio.run(webhook.post(spec, firing, b"", Random(1)))
     assert outcome.text == f"no answer: {at}: Connection refused, after 1 try"
-    assert outcome.hint == "Look at the receiver, then: sitectl burst test wake"
+    assert outcome.hint == f"Look at the receiver, then: sitectl burst test wake{flag}"
 
 
 def test_a_certificate_that_no_authority_signed_is_refused_and_named() -> None:
