@@ -98,22 +98,22 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> st
     wait = output.seconds(float(queue.get("wait_s") or 0))
     name = output.safe(item.get("service"))
     some_wait = f"{waiting or 'none'} {'wait' if waiting > 1 else 'waits'}"
-    full += _held_text(queue, counted)
+    held = _held_text(queue, counted)
     match queue.get("outlook"):
         case "waits" if 0 < limit <= waiting:
             return (
-                f"{full}. At present {some_wait} and no more may: the next {counted} takes the "
-                "place of one from another site, or of a sheddable one, and is refused if no slot "
-                f"is free for it within {wait}."
+                f"{full}{held}. At present {some_wait} and no more may: the next {counted} takes "
+                "the place of one from another site, or of a sheddable one, and is refused if no "
+                f"slot is free for it within {wait}."
             )
         case "waits":
             return (
-                f"{full}. At present {some_wait} and at most {limit} may: a {counted} is refused "
-                f"if the queue is full, or if no slot is free for it within {wait}."
+                f"{full}{held}. At present {some_wait} and at most {limit} may: a {counted} is "
+                f"refused if the queue is full, or if no slot is free for it within {wait}."
             )
         case "too-long":
-            return f"{full}. At present {some_wait}: as many as can be served within {wait}."
-        case _ if not limit:
+            return f"{full}{held}. At present {some_wait}: as many as can be served within {wait}."
+        case _ if not limit:  # No hook holds a request that may not wait.
             there = output.safe(queue.get("declared_at") or "")
             return (
                 f"{full}, and no {counted} may wait: the queue of this service is 0. "
@@ -123,7 +123,7 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> st
         case _ if waiting > limit:
             return (
                 f"{full}, and so is the queue of {limit}: {waiting} wait, with those of other "
-                "sites here and those of this site elsewhere."
+                f"sites here and those of this site elsewhere{held}."
             )
         case _:
-            return f"{full}, and so is the queue: {waiting} of {limit} wait."
+            return f"{full}, and so is the queue: {waiting} of {limit} wait{held}."

@@ -45,6 +45,36 @@ def test_what_a_hook_does_for_those_who_wait_is_said_as_it_is(
     assert said in shown and unsaid not in shown
 
 
+@pytest.mark.parametrize("waking", [{}, {"waking_s": 5.25}, {"waking_s": 5.25, "again_s": 2.0}])
+@pytest.mark.parametrize(
+    ("queue", "said"),
+    [
+        (
+            {"waiting": 0, "limit": 0},
+            "Every site is full, and no request may wait: the queue of this service is 0. To let",
+        ),
+        (
+            {"waiting": 4_096, "limit": 4_096},
+            "Every site is full, and so is the queue: 4096 of 4096 wait.",
+        ),
+    ],
+)
+def test_a_refused_request_is_not_said_to_be_held(
+    queue: dict[str, Any], said: str, waking: dict[str, float]
+) -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"site": None, "reason": "all-full", "text": "every site is full"},
+        "queue": {**QUEUE, "outlook": "full", **queue, **waking},
+        "candidates": [],
+    }
+    shown = why_text(item)
+    assert said in shown
+    assert ("held" in shown or "wake a site" in shown) == bool(queue["limit"])
+
+
 def test_that_no_site_has_room_is_said_in_the_words_of_the_router() -> None:
     item = {
         "service": "shop",
