@@ -487,7 +487,9 @@ NETWORK: Final = (
     Code(
         "SW0404",
         "A link was refused",
-        "The other site does not let this one in: revoked, expired, or not what it issued.",
-        "sitectl link delete NAME, then link with a new token",
+        "The other site does not let this one in: revoked, expired, or not what it issued. Or the "
+        "proxy that the link is dialed through refuses to connect.",
+        "sitectl link delete NAME, then link with a new token. If it is the proxy: "
+        "sitectl link set NAME --proxy URL",
     ),
 )

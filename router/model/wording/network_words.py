@@ -30,6 +30,11 @@ def link_removal(name: str, removals: Mapping[str, str] = NO_REMOVALS) -> str:
     return removals.get(name) or f"sitectl link delete {name}"
 
 
+def other_proxy(name: str) -> str:
+    """The command for a link that its proxy refuses."""
+    return f"sitectl link set {name} --proxy URL, or --proxy none"
+
+
 def state_word(link: Mapping[str, Any]) -> str:
     """The readable state of an item of `/api/v1/links`. ``silent``: up, but nothing is heard over
     it. A link that is up at only some workers: ``up (1 of 2 workers)``."""

@@ -9,7 +9,7 @@ from router.link.sessions.link_status import LinkStatus, in_words, joined
 from router.model.events import Note, Problem
 from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
-from router.model.wording.network_words import NO_REMOVALS, link_removal
+from router.model.wording.network_words import NO_REMOVALS, link_removal, other_proxy
 from router.node.site_router import SiteRouter
 from router.node.time_text import time_of_day, utc_of
 from router.routing.table import RouteTable
@@ -288,6 +288,8 @@ def _way_back(
         return _LET_IN.format(removal=removal)
     if other := _heard_over(views, link):
         return _LINKED_BESIDE.format(other=other, removal=removal)
+    if link.error_code == "proxy":
+        return other_proxy(link.name)
     again = _RENEW_FIRST if link.error_code == "expired" else _LINK_AGAIN
     return again.format(name=link.name, removal=removal)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from router.model.specs import Document, LinkSpec
+from router.model.wording.network_words import other_proxy
 from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, conflict, not_found, timed_out
 from sitectl.flags.sites.proxy import ProxyWish, keep_link_login
@@ -121,7 +122,7 @@ def _refused(item: dict[str, Any]) -> Failure:
     elif item.get("error_code") == "expired":
         hint = f"When the clocks agree: sitectl link renew {item['name']}"
     elif item.get("error_code") == "proxy":
-        hint = f"sitectl link set {item['name']} --proxy URL, or --proxy none"
+        hint = other_proxy(item["name"])
     elif item.get("error_code") == "token":
         hint = ""  # The error ends with it.
     return Failure(

@@ -51,6 +51,12 @@ def test_a_link_whose_certificate_has_ended_is_renewed_before_it_is_made_again()
     assert problem.hint == "sitectl link delete far, then link with a new token"
 
 
+def test_a_link_that_a_proxy_refuses_needs_another_proxy_and_no_token() -> None:
+    refused = link("far", "refused", "the proxy http://p:3128 refused to connect (403 Forbidden)")
+    (problem,) = of_links([msgspec.structs.replace(refused, error_code="proxy")])
+    assert problem.hint == "sitectl link set far --proxy URL, or --proxy none"
+
+
 def test_a_link_of_a_users_object_is_deleted_with_that_object() -> None:
     refused, gone = link("far", "refused", "it is revoked"), link("old", "down", "it was deleted")
     gone = msgspec.structs.replace(gone, error_code="deleted")
