@@ -27,7 +27,9 @@ def false_in_past(truth: Truth, key: str, now: str, past: Sequence[PastDecision]
         if not is_torn and not any(_fits(one, answer, truth.now) for answer in answers):
             yield f"{one.outcome} at {one.site}: {list(map(vars, answers))}"
         yield from _false_then(truth, key, now, one)
-    for answer in () if truth.comes_late(key, truth.now - LATELY_S) else asked:
+    for answer in asked:
+        if truth.comes_late(key, answer.began):
+            continue
         is_over = answer.status and answer.ended < truth.now - OWN_S
         is_among = told and told[-1] < answer.began < truth.now - OWN_S
         if is_over and is_among and not any(abs(answer.began - at) < NEAR_S for at in told):
