@@ -1,6 +1,6 @@
 """An operator's hours: no sentence is false in any of them, and a false one is noticed."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -78,6 +78,13 @@ LIES = (
     ("why shop", "(local site has room)", "(no target of a is ready)"),
 )
 """The command, a part of its output, and a false text in its place."""
+
+LIES_OF_OWNERS: Final = {
+    "a": (("uses its own", "uses none"), ("policy fill)", "policy fill), but b owns the name")),
+    "b": (("uses its own", "uses none"), ("that of a", "that of c"), ("owns the name", "is first")),
+    "c": (("here is that of a", "here is that of b"), ("owns the name", "is first")),
+}
+"""By the router that says it, a part of its SW0304 while a owns the name and b declares it too."""
 
 
 @pytest.mark.parametrize("seed", seeds(3))
@@ -339,3 +346,29 @@ def test_a_taken_port_a_misspelled_name_and_a_conflict_that_are_not_said_are_not
         "a connector names a service that does not exist",
         "two sites declare it differently",
     }
+
+
+def test_another_owner_and_another_declaration_in_force_are_noticed() -> None:
+    quiet = calm()
+    (a, b, c), truth = quiet.world.sites.values(), quiet.truths[0]
+    owned = quiet.owned[truth.service.name]
+    b.declared_at_s[SERVICE.name] = truth.now
+    b.declare("balanced")
+    pass_time(quiet, 20)
+    assert [owned.in_force(key) for key in "abc"] == ["a", "b", "a"]
+    for key, site in zip("abc", (a, b, c), strict=True):
+        said = quiet.watch(key).eye.seen().said(SERVICE)
+        (view,) = [one for one in site.router.name_adoption.names() if one.name == SERVICE.name]
+        assert (view.owners, list(owned.wrong(key, [view], said))) == (("a",), [])
+        (problem,) = [one for one in said.status.problems if one.code == "SW0304"]
+        for false in (
+            msgspec.structs.replace(view, declared_by="c"),
+            msgspec.structs.replace(view, owners=("b",)),
+        ):
+            assert list(owned.wrong(key, [false], said)) != []
+        for old, new in LIES_OF_OWNERS[key]:
+            assert old in problem.message
+            message = problem.message.replace(old, new)
+            lie = msgspec.structs.replace(problem, message=message)
+            status = msgspec.structs.replace(said.status, problems=(lie,))
+            assert list(owned.wrong(key, [view], said._replace(status=status))) != []

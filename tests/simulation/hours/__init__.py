@@ -19,6 +19,7 @@ way to which, `truth` that of one service. `eye` reads all that a router says, `
 - `printed`: additions of `sitectl`, in words, tables, figures and exit codes;
 - `counted`: counters and gauges, on `/metrics` and in tables, beside what clients saw;
 - `remembered`: `why --last`, by the truth when a request was decided and its client's answer;
+- `owned`: whose declaration counts, and who owns the name: all routers agree;
 - `next_request`: where `why` sends the next request, by making one;
 - `episodes`, `changes`: events, each begun once, ended in time, with figures that fit.
 """

@@ -22,6 +22,7 @@ from tests.simulation.hours.network import NetworkTruth
 from tests.simulation.hours.next_request import false_next
 from tests.simulation.hours.omissions import Said, unsaid
 from tests.simulation.hours.overview import false_overview, overview
+from tests.simulation.hours.owned import Owned
 from tests.simulation.hours.printed import false_in
 from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.hours.truth import Truth
@@ -120,6 +121,7 @@ class Hour:
         self.truths = [
             Truth(self.network, key, "tcp" if chance.random() < OF_TCP else "http") for key in keys
         ]
+        self.owned = {one.service.name: Owned(one) for one in self.truths}
         self._patience_s = PATIENCE_S if chance.random() < IMPATIENT else inf
         self._acts: list[str] = []
         self._link()
@@ -192,6 +194,8 @@ class Hour:
         self.network.sample()
         for truth in self.truths:
             truth.sample()
+        for owned in self.owned.values():
+            owned.sample()
 
     def _note(self, act: str) -> None:
         self._acts = [*self._acts[1 - ACTS_SHOWN :], act]
@@ -270,6 +274,9 @@ class Hour:
                 yield self._finding(key, text, wrong)
         for wrong in unsaid(truth, key, self.world[key], said):
             yield self._finding(key, service.name, wrong)
+        names = self.world[key].router.name_adoption.names()
+        for wrong in self.owned[service.name].wrong(key, names, said):
+            yield self._finding(key, f"owner of {service.name}", wrong)
         for wrong in watch.episodes.wrong():
             yield self._finding(key, f"events of {service.name}", wrong)
 
