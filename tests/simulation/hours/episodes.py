@@ -88,6 +88,8 @@ class Episodes:
             yield f"{figures.requests} requests, and it was {surely} to {len(maybe)}"
         if self._truth.lasts("known", self._key) < self._truth.now - began:
             return  # The service is made again: that is an end, too.
+        if self._truth.stood_still(self._key):
+            return  # It saw the last one end when it went on.
         last = max((one.ended or self._truth.now for one in maybe), default=began)
         over = began + figures.lasted_s
         if over > last + LATE_S:
