@@ -7,6 +7,7 @@ from typing import Final
 
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
+from router.balance.sites.nearest_site_shortcut import NEAR_FIRST
 from router.exchange.clients.observed_leg import OWN_CODES
 from router.history.readings import IntervalCounts
 from router.model import limits
@@ -68,7 +69,7 @@ def spill_sentence(
     costs = {one.site: one.path_cost for one in explanation.candidates}
     went = _went(away, lately, costs, name_of) if away else _stay(open_to, costs, name_of)
     reasons = lately.spilled or open_for
-    policy = f"policy {explanation.policy} sends {noun}s to other sites too"
+    policy = _policy(explanation.policy, noun)
     if stops:  # A stopping router withdraws its targets step by step.
         cause = f"{stops} is stopping"
     elif has_targets:
@@ -155,6 +156,13 @@ def _cause(
     if overflows:
         return _overflow(local, lately, reasons, own_name, in_flight_mean)
     return _rest(policy, reasons, own_name)
+
+
+def _policy(name: str, noun: str) -> str:
+    """The cause for requests that spilled although this site had room."""
+    if name in NEAR_FIRST:  # Chosen since: it sends none elsewhere while there is room here.
+        return f"the policy before {name} sent {noun}s to other sites too"
+    return f"policy {name} sends {noun}s to other sites too"
 
 
 def _overflow(

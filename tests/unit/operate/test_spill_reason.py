@@ -189,6 +189,16 @@ def test_requests_that_leave_for_their_session_are_not_laid_to_the_policy() -> N
     assert split == "policy split sends requests to other sites too: 2.0/s go to far"
 
 
+def test_fill_is_not_blamed_for_what_the_policy_before_it_did() -> None:
+    """The policy was changed while requests, or connections of hours, were at other sites."""
+    none = msgspec.structs.replace(lately({}), spilled_to={})
+    for policy in ("fill", "failover"):
+        before = f"the policy before {policy} sent requests to other sites too"
+        went = sentence(lately({"policy": 20}), here(), policy=policy)
+        assert went == f"{before}: 2.0/s go to far"
+        assert sentence(none, here(), {"policy": 5}, policy=policy) == f"{before}: 5 open at far"
+
+
 def test_how_many_wait_is_said_in_one_place_alone() -> None:
     explanation = Explanation(
         "fill", NoChoice("all-full", (), local_waitable=True), (here(verdict="full"),)
@@ -289,7 +299,9 @@ def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
             "no target of near was ready when they left: 2.3/s go to far"
         )
     assert sentence(lately({"failover": 1}), here()).startswith("attempts at near failed: ")
-    assert sentence(lately({"policy": 1}), here()).startswith("policy fill sends requests to ")
+    assert sentence(lately({"policy": 1}), here(), policy="spread").startswith(
+        "policy spread sends requests to "
+    )
 
 
 def test_targets_at_another_router_of_this_site_are_its_own() -> None:
@@ -332,8 +344,9 @@ def test_connections_that_stay_open_elsewhere_are_told_when_nothing_ends() -> No
     assert found(told, lately({}), "full") == (
         "3 of 3 slots of near are busy: 5 open at far (cost 5)"
     )
-    assert found(told, lately({"policy": 20}), "full") == (
-        "policy fill sends requests to other sites too: 2.0/s go to far (cost 5)"
+    spread = msgspec.structs.replace(told, policy="spread")
+    assert found(spread, lately({"policy": 20}), "full") == (
+        "policy spread sends requests to other sites too: 2.0/s go to far (cost 5)"
     )
     gone = msgspec.structs.replace(told, candidates=(here(targets_ready=0), far))
     assert found(gone, lately({}), "no-target") == (
