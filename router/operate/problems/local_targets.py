@@ -163,9 +163,12 @@ def _goes(one: PortTargets) -> str:
 
 
 def _meets(queue: QueueNow, noun: str, *, some_go: bool) -> str:
-    if queue.outlook != "waits":
-        return "the rest is refused" if some_go else f"{noun}s are refused"
-    return waiting_count(queue.waiting, noun) if queue.waiting else f"{noun}s wait"
+    """``3 requests wait``; while none waits, maybe because none comes, what the next one meets."""
+    if queue.outlook == "waits":
+        return waiting_count(queue.waiting, noun) if queue.waiting else f"the next {noun} waits"
+    if some_go:
+        return "the rest is refused"
+    return f"{noun}s are refused" if queue.waiting else f"the next {noun} is refused"
 
 
 def _cause(one: PortTargets, utc: Callable[[float], str]) -> str:

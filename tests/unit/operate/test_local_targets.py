@@ -125,11 +125,12 @@ def test_while_the_other_sites_are_full_it_does_not_say_that_requests_go_there()
         (message,) = messages(msgspec.structs.replace(one, queue=queue))
         return message.split("; ")[1].split(". ")[0]
 
-    assert said("waits") == "every other site that may serve it is full: requests wait"
+    assert said("waits") == "every other site that may serve it is full: the next request waits"
     assert said("waits", 1) == "every other site that may serve it is full: 1 request waits"
     assert said("waits", 7, cloud=4.0) == (
         "4.0/s go to cloud, every other site that may serve it is full: 7 requests wait"
     )
+    assert said("full") == "every other site that may serve it is full: the next request is refused"
     assert said("full", 10) == "every other site that may serve it is full: requests are refused"
     assert said("full", 10, cloud=4.0) == (
         "4.0/s go to cloud, every other site that may serve it is full: the rest is refused"
