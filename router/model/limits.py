@@ -487,7 +487,7 @@ REROUTE_S = 0.05  # How often a request whose only path broke looks for another,
 REROUTE_WAIT_S = 2.0
 # Workers of one router.
 WORKERS_MAX = 64  # Each links to each other, and to each neighbor (`ADJACENCIES_MAX` there).
-WORKER_MEMORY_MIN_BYTES = 128 * MIB  # For each; an idle one has 67 MiB. With less it would refuse.
+WORKER_MEMORY_MIN_BYTES = 128 * MIB  # For each; an idle one has 74 MiB. With less it would refuse.
 WORKER_PAUSE_MIN_S, WORKER_PAUSE_MAX_S = 0.1, 10.0  # Before a restart of a worker that ended.
 WORKER_LASTS_S = 30.0  # A worker that lasted so long did not fail at its start: the pause resets.
 WORKER_AWAITED_S = 5.0  # From its end on: links meant for a worker wait so long for it.

@@ -26,7 +26,7 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ROUTER: Final = Amount(cpu="100m", memory="128Mi", cpu_limit="2", memory_limit="512Mi")
-"""An idle router takes 50 MiB.
+"""An idle router takes 74 MiB.
 
 It computes on one core; the second is for TLS of new links and for scrapes: throttling these would
 cost latency.

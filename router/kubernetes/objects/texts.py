@@ -147,6 +147,22 @@ def quantity(text: str) -> str | InvalidText:
     return InvalidText(f"expected a quantity like 500m or 256Mi, got {short(text)}")
 
 
+def memory_from(least_bytes: int) -> TextReader:
+    """A reader of a Kubernetes quantity of at least ``least_bytes``, whole MiB."""
+
+    def read(text: str) -> str | InvalidText:
+        found = amount(text)
+        if found is None or found >= least_bytes:
+            return quantity(text)
+        least = f"{least_bytes // limits.MIB}Mi"
+        return InvalidText(
+            f"a router serves nobody within {short(text)}, it takes {least} at least",
+            f"Write {least} or more",
+        )
+
+    return read
+
+
 def any_text(text: str) -> str:
     """Any text."""
     return text

@@ -308,12 +308,14 @@ KEYS: Final = (
             read=texts.quantity,
             field=f"router_{part.replace('-', '_')}",
         )
-        for part, default in (
-            ("cpu", "100m"),
-            ("memory", "128Mi"),
-            ("cpu-limit", "2"),
-            ("memory-limit", "512Mi"),
-        )
+        for part, default in (("cpu", "100m"), ("memory", "128Mi"), ("cpu-limit", "2"))
+    ),
+    SiteKey(
+        key="router-memory-limit",
+        default="512Mi",
+        read=texts.memory_from(limits.MEMORY_LIMIT_BYTES_MIN),
+        field="router_memory_limit",
+        note="96Mi at least: with less, a router is killed, or refuses all requests",
     ),
     *(
         SiteKey(

@@ -254,7 +254,7 @@ def test_resources_of_the_user_come_first_and_defaults_give_way() -> None:
         "limits": {"cpu": "2", "memory": "512Mi"},
     }
     assert amount(router_memory="1Gi")["limits"]["memory"] == "1Gi"
-    assert amount(router_memory_limit="64Mi")["requests"]["memory"] == "64Mi"
+    assert amount(router_memory_limit="96Mi")["requests"]["memory"] == "96Mi"
     both = amount(router_cpu="3", router_cpu_limit="4")
     assert (both["requests"]["cpu"], both["limits"]["cpu"]) == ("3", "4")
 

@@ -194,6 +194,8 @@ def test_a_request_above_its_limit_is_told_and_the_limit_is_used() -> None:
         ("router_memory", "-1Gi"),
         ("router_cpu_limit", "0"),
         ("router_memory_limit", "1GB"),
+        ("router_memory_limit", "95Mi"),
+        ("router_memory_limit", "0"),
         ("router_node_selector", "a=b c"),
         ("drain_grace", "2h"),
         ("access_log_share", "50%"),
@@ -205,6 +207,20 @@ def test_a_request_above_its_limit_is_told_and_the_limit_is_used() -> None:
 )
 def test_a_wrong_value_is_told_and_the_default_used(key: str, text: str) -> None:
     assert wrong(**{key: text}) == [("SW0405", f"data.{key.replace('_', '-')}", "error")]
+
+
+def test_a_memory_limit_within_which_no_router_serves_is_told_with_the_least() -> None:
+    """Its pod was killed at each start, or refused all requests."""
+    found = picture(site(router_memory_limit="64Mi"))
+    assert found.options is not None and found.options.router_memory_limit == ""
+    assert found.errors[0].reason == (
+        "router-memory-limit: a router serves nobody within '64Mi', it takes 96Mi at least; "
+        "512Mi is used"
+    )
+    assert found.errors[0].hint == "Write 96Mi or more"
+    least = picture(site(router_memory_limit="96Mi"))
+    assert least.errors == () and least.options is not None
+    assert least.options.router_memory_limit == "96Mi"
 
 
 def test_a_sharing_mode_that_cannot_be_read_is_the_strict_one() -> None:

@@ -86,6 +86,7 @@ def test_init_beside_a_users_site_takes_it_as_it_is(
     ("words", "says"),
     [
         (("--router-cpu", "much"), "router-cpu"),
+        (("--router-memory-limit", "64Mi"), "Write 96Mi or more"),
         (("--ingress", "pigeon"), "ingress"),
         (("--router-disable-mutual-tls",), "mutual TLS"),
         (("--labels", "nonsense"), "NAME=VALUE"),
