@@ -133,9 +133,9 @@ class SiteProblems:
     def _known_sites(self, table: RouteTable, wanted: Wanted | None) -> KnownSites:
         all_up = _are_up(self._links.status())
         similar = partial(self._similar.to, names=table.declarations.keys())
-        shares_ports = wanted is None or wanted.inner_ports is None
+        ports_collide = wanted is None or wanted.inner_ports is None
         return KnownSites(
-            table, self._names.site, self._news.deleted, all_up, similar, shares_ports
+            table, self._names.site, self._news.deleted, all_up, similar, ports_collide
         )
 
     def _of_weights(self, wanted: Wanted | None, table: RouteTable) -> Sequence[Problem]:

@@ -33,8 +33,8 @@ class KnownSites(msgspec.Struct, frozen=True):
     """The sites that this one knows: ``name_of`` each, and which were ``deleted``.
 
     ``all_links_up``: every link of this site is up, and there are some. ``similar``: the declared
-    service whose name is most like another name; empty: none is. ``shares_ports``: two services
-    with one port would collide here: this site is no namespace.
+    service whose name is most like another name; empty: none is. ``ports_collide``: two services
+    with one port cannot both have it here: this site is no namespace.
     """
 
     table: RouteTable
@@ -42,12 +42,12 @@ class KnownSites(msgspec.Struct, frozen=True):
     deleted: Container[SiteId]
     all_links_up: bool
     similar: Callable[[str], str]
-    shares_ports: bool = True
+    ports_collide: bool = True
 
     def successor(self, one: Undeclared) -> tuple[str, int] | None:
         """A declared service with a port that the service of ``one`` had, and that port: the
         service may have been renamed, and cannot be declared again as it was."""
-        if not self.shares_ports:
+        if not self.ports_collide:
             return None
         declared = self.table.declarations.items()
         return next(
@@ -245,7 +245,7 @@ def of_unknown(
 def _undeclared(
     one: Undeclared, alike: Sequence[str], owners: Sequence[SiteId], known: KnownSites
 ) -> Problem:
-    successor = known.successor(one)
+    successor = None if _away(owners, known) else known.successor(one)
     hint, code = creation_of(one, known), "SW0301"
     if one.kind == "Policy":
         code, undo = "SW0313", f"sitectl service set {one.service} {one.flags}"
@@ -284,17 +284,23 @@ def _renaming(one: Undeclared, alike: Sequence[str], meant: str) -> str:
     )
 
 
+def _away(owners: Sequence[SiteId], known: KnownSites) -> list[SiteId]:
+    """The ``owners`` that are out of reach, and not deleted: each may declare the service still."""
+    sites = known.table.sites
+    return [
+        site
+        for site in owners
+        if site not in known.deleted and (site not in sites or not sites[site].reachable)
+    ]
+
+
 def _gone(service: str, owners: Sequence[SiteId], known: KnownSites, hint: str) -> tuple[str, str]:
     """A sentence, after another one, about the sites that declared ``service`` last, and the next
     step. ``hint``: the step if there are none."""
     table, name_of, why = known.table, known.name_of, ""
     barred = table.barred.get(service, ())
     gone = [site for site in owners if site in known.deleted]
-    away = [
-        site
-        for site in owners
-        if site not in gone and (site not in table.sites or not table.sites[site].reachable)
-    ]
+    away = _away(owners, known)
     if barred:
         names, verb = ", ".join(map(name_of, barred)), "is" if len(barred) == 1 else "are"
         barring = {row.by for row in table.bars if row.site in barred} or {table.site}

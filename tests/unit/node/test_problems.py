@@ -349,7 +349,9 @@ def test_a_service_whose_port_another_one_has_now_may_have_been_renamed() -> Non
     )
     (problem,) = of_undeclared([(shop, [SiteId("b")])], known(renamed), OPEN)
     assert problem.message.endswith(" not for this site. store has its port 8080 now.")
-    namespace = msgspec.structs.replace(known(renamed), shares_ports=False)
+    (problem,) = of_undeclared([(shop, [SiteId("c")])], known(renamed), OPEN)
+    assert problem.message.endswith(" is not reached."), "it was not renamed: its site is away"
+    namespace = msgspec.structs.replace(known(renamed), ports_collide=False)
     (problem,) = of_undeclared([(shop, [])], namespace, OPEN)
     assert problem.hint == "sitectl service create shop 8080 --protocol http"
     other = msgspec.structs.replace(shop, ports=(8081,))
