@@ -64,7 +64,7 @@ def test_what_is_granted_is_within_every_budget(
     for one in granted:
         assert one.origin is None or one.place not in own_places
         assert one.origin is None or one.key.port not in [port for _, port in budget.doors]
-        assert one.origin is None or one.may_be_low or one.key.port >= 1_024
+        assert one.origin is None or one.is_given or one.key.port >= 1_024
 
 
 @given(

@@ -36,14 +36,14 @@ class ListenerRefusal(Enum):
 class ListenerRequest(msgspec.Struct, frozen=True):
     """A service port that should listen here. ``origin`` None: this site's operator asks for it.
 
-    ``place`` None: behind a Kubernetes Service, at a port that this site chooses. ``may_be_low``:
-    the operator allowed a port below 1024.
+    ``place`` None: behind a Kubernetes Service, at a port that this site chooses. ``is_given``:
+    this site's operator named its address, whose port may be below 1024 then.
     """
 
     key: ServiceKey
     origin: SiteId | None = None
     place: Where | None = None
-    may_be_low: bool = False
+    is_given: bool = False
 
 
 class ListenerBudget(msgspec.Struct, frozen=True):
@@ -176,7 +176,7 @@ def _barred(
     if request.place is None:
         return None
     host, port = request.place
-    if port < limits.UNPRIVILEGED_PORT_MIN and not request.may_be_low:
+    if port < limits.UNPRIVILEGED_PORT_MIN and not request.is_given:
         return ListenerRefusal.LOW_PORT
     if _is_among(host, doors.get(port, set())):
         return ListenerRefusal.TAKEN

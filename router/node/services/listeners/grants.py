@@ -37,8 +37,8 @@ FORMER = SiteId("before the restart")
 class PortHolder(msgspec.Struct, frozen=True):
     """The service that has a port that another service declares too. ``site`` None: this site.
 
-    ``is_away``: the service has no declaration now, and its port is kept for it. ``is_given``: this
-    site's operator gave it the port; another site may declare it.
+    ``is_away``: the service has no declaration now, and its port is kept for it. ``is_given``: as
+    in `ListenerRequest`; another site may declare it.
     """
 
     service: str
@@ -255,7 +255,7 @@ def _holder_of(
         return None
     for one in granted:
         if one.place is not None and collide(one.place, place):
-            return PortHolder(one.key.name, one.origin, is_given=one.may_be_low)
+            return PortHolder(one.key.name, one.origin, is_given=one.is_given)
     kept = (PortHolder(key.name, site, True) for key, site in away.items() if key.port == place[1])
     return next(kept, None)
 
