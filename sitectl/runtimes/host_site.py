@@ -1,6 +1,5 @@
 """A site that is a directory of this host, together with what keeps its router running."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from router import __version__
@@ -8,7 +7,6 @@ from sitectl.base.failure import Failure
 from sitectl.runtimes import runtime_of
 from sitectl.runtimes.presence import death_of
 from sitectl.runtimes.spec_file import read_spec
-from sitectl.site.admin import WHOLE_CALL_S, Admin
 from sitectl.site.console_place import console_place
 from sitectl.site.directory import DirectorySite
 from sitectl.site.site import ManagedSite
@@ -19,15 +17,8 @@ RESTART_WAIT_S: Final = 60.0
 class HostSite(DirectorySite, ManagedSite):
     """The site that a command's flags mean, if sites are directories; a gateway's too."""
 
-    def __init__(self, directory: Path, wait_s: float = WHOLE_CALL_S) -> None:
-        """``wait_s``: for an answer of its router."""
-        super().__init__(directory, wait_s)
-        self.admin = Admin(
-            self.run / "admin.sock", self.name, wait_s=wait_s, log_hint=self.log_hint
-        )
-
     def log_hint(self) -> str:
-        """The command to read its router's log; empty: what runs the router does not answer."""
+        """As of any `DirectorySite`; empty: what runs the router does not answer."""
         try:
             return runtime_of(self).log_hint()
         except Failure:

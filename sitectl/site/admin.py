@@ -191,13 +191,13 @@ class Admin(AdminClient):
         site: str,
         start_hint: str = "",
         wait_s: float = WHOLE_CALL_S,
-        log_hint: Callable[[], str] | None = None,
+        log_hint: Callable[[], str] = str,
     ) -> None:
         """``start_hint``: what to type when it does not run. ``wait_s``: for one whole answer at
         most; of a router that is silent `CALL_TIMEOUT_S` is enough. ``log_hint``: the command to
-        read its log, or empty; by default that of a plain process."""
+        read its log; empty, as by default: it is not known."""
         self._path = socket_path
-        self._log_hint = log_hint or (lambda: f"tail {socket_path.with_name('router.log')}")
+        self._log_hint = log_hint
         self._site = site
         self._whole_s = wait_s
         self._wait_s = min(wait_s, CALL_TIMEOUT_S)

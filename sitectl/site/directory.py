@@ -48,7 +48,13 @@ class DirectorySite(Site):
         self.secrets = directory / "secrets"
         self.run = directory / "run"
         self.log = self.run / "router.log"
-        self.admin: Admin = Admin(self.run / "admin.sock", self.name, wait_s=wait_s)
+        self.admin: Admin = Admin(
+            self.run / "admin.sock", self.name, wait_s=wait_s, log_hint=self.log_hint
+        )
+
+    def log_hint(self) -> str:
+        """The command to read its router's log; empty: it is not known now."""
+        return f"tail {self.log}"
 
     @property
     def links(self) -> LinkTokens:

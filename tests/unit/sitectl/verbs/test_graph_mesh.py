@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from sitectl.base.failure import unreachable
 from sitectl.main import cli
-from sitectl.runtimes import host_site
+from sitectl.site import directory
 from tests.unit.sitectl.show.test_graph import edge, graph
 
 FILE = """
@@ -45,7 +45,7 @@ def typed(tmp_path: Path, *words: str) -> tuple[int, str]:
 @pytest.fixture(autouse=True)
 def doors(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"west": graph(edge()), "east": None}
-    monkeypatch.setattr(host_site, "Admin", lambda path, _, **waits: Door(answers[path.parts[-3]]))
+    monkeypatch.setattr(directory, "Admin", lambda path, _, **waits: Door(answers[path.parts[-3]]))
 
 
 def test_the_answers_are_joined_and_who_is_silent_is_named(tmp_path: Path) -> None:
