@@ -76,6 +76,10 @@ class ToldBalancer(ServiceBalancer):
         report = LoadReport(self._named(site, router), 1, "web", 80, *figures, **more)
         self.report(report, site, now)
 
+    def regroup(self) -> None:
+        """Take over the same candidates again, as at a change of routes that leaves them alike."""
+        self.set_remotes(self._candidates)
+
     def report_count(
         self, site: SiteId, in_flight: int, now: float, router: RouterId = NO_ROUTER
     ) -> None:
