@@ -314,7 +314,7 @@ class Lsdb:
             self._routers.setdefault(node.router, []).append(node)
             self._routers[node.router].sort()
             self._sites.setdefault(node.site, SiteBudget()).nodes.add(node)
-        before = origin.topology
+        before, was_outdated = origin.topology, now >= origin.outdated_at
         self._replace(origin, lsa.part, (lsa, signed), by.budget(node.site) if by else None)
         origin.refused.pop(lsa.part, None)
         if lsa.part == 0:
@@ -329,7 +329,7 @@ class Lsdb:
         has_new_services = origin.adopt_services()
         if lsa.part == 0 and not _same_graph(before, origin.topology):
             return StoreChange.TOPOLOGY
-        if lsa.part == 0 and not _same_label(before, origin.topology):
+        if lsa.part == 0 and (was_outdated or not _same_label(before, origin.topology)):
             return StoreChange.SERVICES
         return StoreChange.SERVICES if has_new_services else StoreChange.NOTHING
 

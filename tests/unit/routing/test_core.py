@@ -389,6 +389,18 @@ def test_a_neighbor_that_calls_others_old_hides_only_those_out_of_reach_for_long
     assert core.table.sites[NORTH.site].path_cost == 2
 
 
+def test_a_router_that_was_called_old_is_listed_again_once_it_sends_a_newer_part() -> None:
+    core = beside(EAST)
+    core.receive_lsa(EAST.router, signed(make_lsa(EAST, neighbours=((WEST, 1),)), EAST), 1.0)
+    old, newer = (signed(make_lsa(NORTH, sequence=number), NORTH) for number in (1, 2))
+    core.receive_lsa(EAST.router, old, 1.0, COUNTER_MAX)
+    core.handle_timeout(1.0 + SPF_DELAY_MAX_S)
+    assert NORTH.site not in core.table.sites
+    core.receive_lsa(EAST.router, newer, 20.0)
+    core.handle_timeout(20.0 + SPF_DELAY_MAX_S)
+    assert not core.table.sites[NORTH.site].reachable
+
+
 def test_what_has_aged_out_is_not_revived_by_a_neighbour_that_got_it_later() -> None:
     core = beside(EAST, NORTH)
     far = FakeIdentity("far")
