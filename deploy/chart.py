@@ -22,6 +22,7 @@ from router.kubernetes.manifests.rights import DEPLOYMENT_CONFIGS, INGRESS, ROUT
 from router.kubernetes.manifests.site import role
 from router.kubernetes.objects.objects import Object
 from router.kubernetes.objects.picture import SiteOptions
+from router.model import limits
 
 CHART: Final = "helm/spillway"
 _NAMESPACE, _IMAGE, _HOST = "the-namespace", "the-image", "the-host"
@@ -168,7 +169,19 @@ def _refusals() -> str:
         ' set controller.enabled, or apply the ConfigMap apart" }}{{ end }}\n'
         for key in NEEDS_CONTROLLER
     ]
-    return _SITE + "".join(lines) + _END
+    return _SITE + "".join(lines) + _END + _too_little_memory()
+
+
+def _too_little_memory() -> str:
+    """As the router refuses the key, which this chart makes a limit at once; only of MiB."""
+    key, least = "router-memory-limit", limits.MEMORY_LIMIT_BYTES_MIN // limits.MIB
+    return (
+        f'{{{{- $memory := get .Values.site "{key}" | toString }}}}\n'
+        '{{- if and (hasSuffix "Mi" $memory)'
+        f' (lt (trimSuffix "Mi" $memory | float64) {least}.0) }}}}'
+        f'{{{{ fail "site.{key}: a router serves nobody within less than {least}Mi" }}}}'
+        "{{ end }}\n"
+    )
 
 
 def _config_map() -> str:

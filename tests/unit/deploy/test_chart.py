@@ -199,6 +199,7 @@ def test_keys_that_the_chart_cannot_render_are_refused_with_a_hint(
         {"site": {"routers": -1}},
         {"site": {"run-as-user": 0}},
         {"site": {"router-memory-limit": "64Mi"}},
+        {"site": {"router-memory": "64Mi", "router-memory-limit": "95Mi"}},
         {"controller": {"enable": True}},
     ],
 )
