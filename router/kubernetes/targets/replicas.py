@@ -7,7 +7,7 @@ routers of the site.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 import msgspec
 
@@ -169,7 +169,7 @@ def to_dial(
     own: str,
     families: Sequence[Family],
     port: int,
-    over: Collection[str] = (),
+    over: Container[str] = (),
 ) -> tuple[str, ...]:
     """``HOST:PORT`` of the routers that the one of Pod ``own`` dials: the older ones.
 

@@ -286,8 +286,6 @@ def test_of_two_routers_the_newer_dials_the_older_until_that_has_ended() -> None
     assert dialed("z", old, new) == ()
     going = router("z", 1, "10.0.0.1", ready=False, deleted="2026-01-01T00:01:00Z")
     assert dialed("a", going, new) == ("10.0.0.1:55671",)
-    assert to_dial(known(going, new), "a", BOTH, 55671, over={"z"}) == ()
-    assert to_dial(known(old, new), "a", BOTH, 55671, over={"z"}) != (), "it starts again"
     assert dialed("a", router("z", 1, "10.0.0.1", phase="Succeeded"), new) == ()
     assert dialed("a", router("z", 1), new) == (), "it has no address yet"
     assert dialed("a", pod("z", "10.0.0.1"), new) == (), "an application"
