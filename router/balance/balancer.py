@@ -136,8 +136,11 @@ class ServiceBalancer(Egresses):
         """
         super().report(report, site, now)
         remote = self._remotes.get(site)
-        if isinstance(remote, RoutersOfSite) and remote.least_cost() != remote.cost:
-            self.set_remotes(self._candidates)
+        if isinstance(remote, RoutersOfSite):
+            cost = remote.cost
+            remote.refresh(now)
+            if remote.cost != cost and not remote.barred:
+                self.set_remotes(self._candidates)
 
     def select(
         self,

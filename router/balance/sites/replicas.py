@@ -108,7 +108,8 @@ class RoutersOfSite(Candidate):
     def _sum_anew(self) -> None:
         """More than loads changed."""
         self.outline = self.glimpse = None
-        self.cost = self.least_cost()
+        taking = [one for one in self.members if one.targets_ready and not one.draining]
+        self.cost = min([one.cost for one in taking or self.members])
         self.draining = all([one.draining for one in self.members])
         self.is_drained = any([one.is_drained for one in self.members])
         barred = [one.barred for one in self.members]
@@ -124,11 +125,6 @@ class RoutersOfSite(Candidate):
         self._sum()
         for one in self.members:
             one.outline = _SUMMED
-
-    def least_cost(self) -> int:
-        """To the nearest of its routers, of those that have a ready target if any has."""
-        taking = [one for one in self.members if one.targets_ready and not one.draining]
-        return min([one.cost for one in taking or self.members])
 
     def _hold(self, beyond: int, has_slot_here: bool) -> None:
         """Store the figures besides its load, if they changed."""
