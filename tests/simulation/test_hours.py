@@ -48,6 +48,8 @@ FALSE = (
     "Service shop:8080: 5.0/s of 5.0/s requests are turned away.",
     "Service shop:8080: 5.0/s of 5.0/s requests fail: they lost their link.",
     "policy spread sends requests to other sites too: 0.1/s go to b (cost 1)",
+    "policy fill sends requests to other sites too",
+    "the policy before fill sent requests to other sites too: 0.1/s go to b (cost 1)",
     "2 of 6 slots of a are busy on average, and none was free when they left: 0.1/s go to b",
     "the rate of a, 5/s, was used up in the last seconds: 0.1/s go to b (cost 1)",
     "Connector here: no site declares the service shop.",

@@ -241,6 +241,10 @@ def _left_for(*reasons: str) -> Check:
     return check
 
 
+def _sends_none_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
+    return f"{match[1]} sends none away while there is room"
+
+
 def _none_ready_for_long(truth: Truth, teller: str, match: re.Match[str]) -> str:
     """In the first seconds most of the figure left for another reason."""
     if truth.lasts("unready", truth.name_of(teller)) < LATELY_S:
@@ -320,7 +324,8 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"^[abc] is drained{_LEFT}", _none_ready_for_long),
         (rf"^no target of [abc] is ready{_LEFT}", _none_ready_for_long),
         (rf"has no target of its own{_LEFT}", _none_ready_for_long),
-        (rf"^policy \w+ sends[^:]*{_LEFT}", _left_for("policy")),
+        ("^policy (fill|failover) sends", _sends_none_away),
+        (rf"^(?:policy \w+ sends|the policy before \w+ sent)[^:]*{_LEFT}", _left_for("policy")),
         (rf"^the rate of [^:]* is used up{_LEFT}", _left_for(*_OVERFLOW)),
         (rf"^the rate of [^:]* was used up[^:]*{_LEFT}", _left_for("rate")),
         (rf"slots of [abc] are busy[^:]*{_LEFT}", _left_for(*_OVERFLOW)),
