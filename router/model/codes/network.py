@@ -36,8 +36,8 @@ SERVICES: Final = (
     Code(
         "SW0209",
         "No user can log in to the console",
-        "It asks for a login and has no user whose password counts: there is no file, or others "
-        "may read it.",
+        "It asks for a login and has no user whose password counts: there is no file, it is empty, "
+        "or others may read it.",
         "sitectl update --enable-console --console-user admin",
     ),
     Code(

@@ -63,6 +63,8 @@ class UserFiles:
                     self.trouble = str(error)
                     continue
                 found[name] = data.removesuffix(b"\n").removesuffix(b"\r")
+                if not found[name]:
+                    self.trouble = f"{self._directory / name} has no password in it"
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 self.trouble = text_of(error)

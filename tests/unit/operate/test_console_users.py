@@ -68,3 +68,11 @@ def test_one_user_too_many_does_not_count(folder: Path) -> None:
     found = UserFiles(folder, b"k" * 32).now()
     assert len(found) == limits.CONSOLE_USERS_MAX
     assert not found.admits(f"u{limits.CONSOLE_USERS_MAX:03}", "x")
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+def test_a_file_without_a_password_is_named(content: str, folder: Path) -> None:
+    write(folder, "eve", content)
+    files = UserFiles(folder, b"k" * 32)
+    assert len(files.now()) == 0
+    assert files.trouble == f"{folder / 'eve'} has no password in it"
