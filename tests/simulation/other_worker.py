@@ -21,7 +21,7 @@ from tests.unit.journal import Journal
 _FROM_WORKER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
-async def _sent(answer: WorkerAnswer) -> WorkerAnswer:
+async def sent(answer: WorkerAnswer) -> WorkerAnswer:
     """``answer`` as the first worker reads it."""
     reader = asyncio.StreamReader()
     reader.feed_data(words(answer))
@@ -54,6 +54,6 @@ class OtherWorker(OtherReports):
 
         async def hear() -> None:
             one.ask(1, FiguresQuestion("lately"))
-            one.hear(await _sent(WorkerAnswer(1, True, 0, RecentFiguresByPort(tuple(items)))))
+            one.hear(await sent(WorkerAnswer(1, True, 0, RecentFiguresByPort(tuple(items)))))
 
         asyncio.run(hear())

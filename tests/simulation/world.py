@@ -38,6 +38,7 @@ from router.net.ports import (
 )
 from router.net.simulated.internet import SimulatedInternet
 from router.node.memory_guard import MemoryGuard, MemoryUse
+from router.node.parts import WHOLE as WHOLE_PART
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
 from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
@@ -284,6 +285,8 @@ class SimSite:
         """Which of them it is: its share of the configured capacity, as under Kubernetes."""
         self.shares: CapacityDivision | None = None
         """The agreement that it needs before it uses a larger share; None: it needs none."""
+        self.part = WHOLE_PART
+        """Which worker of its router it is; each is on a host of its own here."""
         self.service_sync = True
         self.inner_ports: dict[ServiceKey, int] | None = None
         self.promised: dict[ServiceKey, int] = {}
@@ -315,6 +318,8 @@ class SimSite:
                 version="simulated",
                 is_edge=self.name in self.world.edges,
                 restored=self.restored,
+                has_inner_door=self.part.count > 1,
+                worker=self.part.index,
             ),
             rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
             tell=self._tell,

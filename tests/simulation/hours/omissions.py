@@ -59,9 +59,9 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     is_late = truth.comes_late(key, truth.now - LATELY_S) or truth.stood_still(key)
     for row in () if is_late else said.rows:
         seen = truth.lately(key, lambda one: True)  # Requests under way count from their begin on.
-        yield from _far(truth, "requests", row.requests_per_s, seen)
+        yield from far_off(truth, "requests", row.requests_per_s, seen)
         failed = list(filter(is_failure, ended))
-        yield from _far(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")
+        yield from far_off(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")
 
 
 def _unsaid_of_documents(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
@@ -106,7 +106,7 @@ def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:
         yield f"{status.sites} sites are {reached}"
 
 
-def _far(
+def far_off(
     truth: Truth, what: str, per_s: float, answers: Sequence[Answer], *, sure: bool = True
 ) -> Iterator[str]:
     """A rate that was in none of the times that it may be of. ``sure``: all of them count."""

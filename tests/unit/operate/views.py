@@ -23,9 +23,11 @@ def no_workers() -> Workers:
     )
 
 
-def recent_of(site: SimSite, recorder: HistoryRecorder) -> RecentFigures:
-    """The figures of the last seconds in ``recorder``."""
-    return RecentFigures(site.router, recorder, RouterFigures(no_workers()))
+def recent_of(
+    site: SimSite, recorder: HistoryRecorder, whole: RouterFigures | None = None
+) -> RecentFigures:
+    """The figures of the last seconds in ``recorder``. ``whole``: with its other workers."""
+    return RecentFigures(site.router, recorder, whole or RouterFigures(no_workers()))
 
 
 def view_of(
@@ -42,7 +44,7 @@ def view_of(
     return OperatorView(
         site.router,
         site.network,  # type: ignore[arg-type]  # Only its clock is asked here.
-        recent_of(site, recorder or HistoryRecorder(site.network, site.router)),
+        recent_of(site, recorder or HistoryRecorder(site.network, site.router), whole),
         whole or RouterFigures(no_workers()),
         ProcessFacts(**found),
         lambda name, arguments: None,
