@@ -8,8 +8,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from router.admin.views.services import ServiceView
 from router.model.specs import SitePolicySpec
 from tests.simulation.hours.lasting import goes_on, is_failure
+from tests.simulation.hours.omissions import far_off
 from tests.simulation.two_workers import TwoWorkers
 from tests.simulation.world import SERVICE, Answer, World
 
@@ -17,7 +19,6 @@ SAMPLE_S: Final = 0.25
 KNOWN_S: Final = 3.0
 """After so long the first worker knows what happens at the other one: it asks each second, and
 messages take up to 0.4 s."""
-WINDOWS_S: Final = (2.4, *range(3, 13))
 LONG_S: Final = 13.0
 CALM_S: Final = 40.0
 LIMITED_S: Final = 10.0
@@ -46,6 +47,8 @@ class WorkerHour:
         self.acts: list[str] = []
         self._seen: deque[tuple[float, int, int]] = deque(maxlen=80)
         """When, and the least and the most that targets of site a had in hand since before."""
+        self._hands = {one.port: deque[tuple[float, int, int]]((), 80) for one in self.site.targets}
+        """As `_seen`, of each target."""
         self._found: list[str] = []
         """By samples."""
         self._is_cut = False
@@ -99,6 +102,7 @@ class WorkerHour:
             slots = self.capacity if self.now > self._limits_at else None
             if slots is not None and one.most_in_hand > slots:
                 self._found.append(f"a target of {slots} slots has {one.most_in_hand} in hand")
+            self._hands[one.port].append((self.now, one.least_in_hand, one.most_in_hand))
             one.most_in_hand = one.least_in_hand = one.in_hand
         if self._frozen_until and self.now >= self._frozen_until:
             self.world.internet.thaw(self.world["w"].ip)
@@ -177,38 +181,57 @@ class WorkerHour:
         yield from self._wrong_counts(view.requests_total + view.under_way, asked)
         if not self._lives or self.now - self._thawed_at < LONG_S:
             return
-        yield from self._far("requests", row.requests_per_s, asked, lambda one: True)
-        yield from self._far("failed", row.failed_per_s, asked, _has_failed)
+        yield from far_off(self.now, "requests", row.requests_per_s, asked)
+        failed = [one for one in asked if one.ended and is_failure(one)]
+        yield from far_off(self.now, "failed", row.failed_per_s, failed)
         (own,) = [one for one in view.sites if one.local]
-        seen = [(least, most) for at, least, most in self._seen if self.now - at <= KNOWN_S]
+        seen = [(least, most) for at, least, most in self._seen if at > self._since]
         low, high = min(least for least, _ in seen), max(most for _, most in seen)
         if not low - 2 <= own.in_flight <= high + 2:
             yield f"{own.in_flight} in flight at a: its targets had {low} to {high}"
+        yield from self._wrong_targets(view)
         yield from self._unsaid(asked)
 
+    def _wrong_targets(self, view: ServiceView) -> Iterator[str]:
+        """Each with the slots and the requests of both workers."""
+        by_port = {one.port: one for one in self.site.targets}
+        for shown in view.targets:
+            if shown.site != "a":
+                continue
+            target = by_port[shown.port]
+            seen = [
+                (least, most) for at, least, most in self._hands[target.port] if at > self._since
+            ]
+            low, high = min(least for least, _ in seen), max(most for _, most in seen)
+            if not low - 1 <= shown.in_flight <= high + 1:
+                yield f"{shown.in_flight} in flight at {shown.port}: it had {low} to {high}"
+            if self.world["a"].policies:
+                continue  # It is drained.
+            if self.now > self._limits_at and shown.capacity != self.capacity:
+                yield f"{shown.port} has {shown.capacity} slots, and {self.capacity} are given"
+            is_settled = self.now > self._ill_at + LONG_S
+            is_well = target.status == 200 and target.service_s == 0.1
+            if is_settled and shown.ready == target.refuses and (is_well or shown.ready):
+                yield f"{shown.port}: ready is {shown.ready}, refuses is {target.refuses}"
+
+    @property
+    def _since(self) -> float:
+        """What was then is known by now."""
+        return self.now - KNOWN_S
+
     def _wrong_counts(self, shown: int, asked: Sequence[Answer]) -> Iterator[str]:
-        """A worker that dies takes its counts since its last report with it."""
+        """A worker that dies takes its counts since its last report with it. Requests that wait, in
+        the queue or for another attempt, are not among them."""
         told = min(self.now - KNOWN_S, self.site.answered_at - KNOWN_S / 2)
         lost = sum(
             died - KNOWN_S < one.began <= died
             for died in self.site.deaths
             for one in self.asked["w"]
         )
-        least = sum(one.began <= self.now - KNOWN_S for one in self.asked["a"])
-        least += sum(one.began <= told for one in self.asked["w"]) - lost
+        least = sum(0 < one.ended <= self.now - KNOWN_S for one in self.asked["a"])
+        least += sum(0 < one.ended <= told for one in self.asked["w"]) - lost
         if not least - 2 <= shown <= len(asked) + 2:
             yield f"REQUESTS {shown}, and there were {least} to {len(asked)}"
-
-    def _far(
-        self, what: str, per_s: float, asked: Sequence[Answer], pick: Callable[[Answer], bool]
-    ) -> Iterator[str]:
-        """A rate that was in none of the times that it may be of."""
-        found = [one for one in asked if pick(one)]
-        ages = [self.now - (one.ended or one.began) for one in found]
-        rates = [sum(age <= s for age in ages) / s for s in WINDOWS_S]
-        sure = [sum(0.4 <= age <= s for age in ages) / s for s in WINDOWS_S]
-        if not min(sure) * 0.5 - 2 <= per_s <= max(rates) * 1.5 + 3:
-            yield f"{what}: {per_s}/s, and it was {min(sure):.1f} to {max(rates):.1f}/s"
 
     def _unsaid(self, asked: Sequence[Answer]) -> Iterator[str]:
         status = self.site.view.status()
@@ -235,10 +258,6 @@ class WorkerHour:
             return False
         answers = [*asked, *self.asked["b"]]
         return all(one.status == 200 for one in answers if one.ended > since)
-
-
-def _has_failed(one: Answer) -> bool:
-    return bool(one.ended) and is_failure(one)
 
 
 ACTS: Final[Mapping[str, Callable[[WorkerHour], None]]] = {

@@ -59,9 +59,11 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
     is_late = truth.comes_late(key, truth.now - LATELY_S) or truth.stood_still(key)
     for row in () if is_late else said.rows:
         seen = truth.lately(key, lambda one: True)  # Requests under way count from their begin on.
-        yield from far_off(truth, "requests", row.requests_per_s, seen)
+        yield from far_off(truth.now, "requests", row.requests_per_s, seen)
         failed = list(filter(is_failure, ended))
-        yield from far_off(truth, "failed", row.failed_per_s, failed, sure=truth.protocol == "http")
+        yield from far_off(
+            truth.now, "failed", row.failed_per_s, failed, sure=truth.protocol == "http"
+        )
 
 
 def _unsaid_of_documents(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
@@ -107,14 +109,10 @@ def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:
 
 
 def far_off(
-    truth: Truth, what: str, per_s: float, answers: Sequence[Answer], *, sure: bool = True
+    now: float, what: str, per_s: float, answers: Sequence[Answer], *, sure: bool = True
 ) -> Iterator[str]:
     """A rate that was in none of the times that it may be of. ``sure``: all of them count."""
-    least = min(
-        sum(truth.now - one.ended <= s for one in answers if one.ended) / s for s in _WINDOWS
-    )
-    most = max(
-        sum(truth.now - (one.ended or one.began) <= s for one in answers) / s for s in _WINDOWS
-    )
+    least = min(sum(now - one.ended <= s for one in answers if one.ended) / s for s in _WINDOWS)
+    most = max(sum(now - (one.ended or one.began) <= s for one in answers) / s for s in _WINDOWS)
     if not sure * least * 0.5 - 2 <= per_s <= most * 1.5 + 3:
         yield f"{what}: {per_s}/s, and it was {least:.1f} to {most:.1f}/s"
