@@ -179,7 +179,7 @@ def _too_little_memory() -> str:
         f'{{{{- $memory := get .Values.site "{key}" | toString }}}}\n'
         '{{- if and (hasSuffix "Mi" $memory)'
         f' (lt (trimSuffix "Mi" $memory | float64) {least}.0) }}}}'
-        f'{{{{ fail "site.{key}: a router serves nobody within less than {least}Mi" }}}}'
+        f'{{{{ fail "site.{key}: a router serves no client within less than {least}Mi" }}}}'
         "{{ end }}\n"
     )
 

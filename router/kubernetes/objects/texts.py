@@ -156,7 +156,7 @@ def memory_from(least_bytes: int) -> TextReader:
             return quantity(text)
         least = f"{least_bytes // limits.MIB}Mi"
         return InvalidText(
-            f"a router serves nobody within {short(text)}, it takes {least} at least",
+            f"a router serves no client within {short(text)}, it takes {least} at least",
             f"Write {least} or more",
         )
 

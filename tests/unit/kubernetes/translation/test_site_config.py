@@ -214,7 +214,7 @@ def test_a_memory_limit_within_which_no_router_serves_is_told_with_the_least() -
     found = picture(site(router_memory_limit="64Mi"))
     assert found.options is not None and found.options.router_memory_limit == ""
     assert found.errors[0].reason == (
-        "router-memory-limit: a router serves nobody within '64Mi', it takes 96Mi at least; "
+        "router-memory-limit: a router serves no client within '64Mi', it takes 96Mi at least; "
         "512Mi is used"
     )
     assert found.errors[0].hint == "Write 96Mi or more"
