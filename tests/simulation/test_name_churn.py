@@ -38,6 +38,7 @@ BOUNDED: Final = {
     "ListenerOffice._held": limits.LISTENERS_REMEMBERED_MAX,
     "ListenerOffice._kept": limits.LISTENERS_REMEMBERED_MAX,
     "ListenerOffice._owners": limits.OWNED_NAMES_MAX,
+    "ListenerOffice._present": limits.LISTENERS_REMEMBERED_MAX,
     "NewOffers._counts": limits.KNOWN_OFFERS_MAX,
     "NewOffers._known": limits.KNOWN_OFFERS_MAX,
     "NewOffers._new": limits.KNOWN_OFFERS_MAX,
