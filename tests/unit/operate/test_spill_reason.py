@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from router.balance.deciding.candidates import Verdict
 from router.balance.deciding.decisions import CandidateReport, Decision, Explanation, NoChoice
 from router.history.readings import NOTHING_YET, IntervalCounts, change
 from router.model.ids import SiteId
@@ -249,31 +250,18 @@ def test_requests_that_no_site_is_looked_for_are_not_turned_away_for_lack_of_roo
     )
 
 
-def test_this_site_is_not_called_full_while_its_targets_are_ejected() -> None:
-    gone = here(targets_ready=0, verdict="ejected")
-    beside = here(site=FAR, site_name="far", path=("b",), verdict="full")
-    choice = NoChoice("all-full", (), local_waitable=False)
-    said = spill_sentence(
-        Explanation("fill", choice, (gone, beside)),
-        msgspec.structs.replace(lately({}), spilled_to={}),
-        own=NEAR,
-        name_of=NAMES.__getitem__,
-        has_targets=True,
-        is_drained=False,
-        queued=7,
-        in_flight_mean=0.0,
-    )
-    assert said.startswith("every site that may serve it is full or ejected (near): ")
-
-
 @pytest.mark.parametrize(
-    ("has_targets", "unready"),
-    [(True, " or without a ready target (near)"), (False, "")],
+    ("verdict", "has_targets", "too"),
+    [
+        ("ejected", True, " or ejected (near)"),
+        ("no-target", True, " or without a ready target (near)"),
+        ("no-target", False, ""),
+    ],
 )
-def test_this_site_is_not_called_full_while_its_targets_are_down(
-    has_targets: bool, unready: str
+def test_this_site_is_not_called_full_while_none_of_its_targets_takes_requests(
+    verdict: Verdict, has_targets: bool, too: str
 ) -> None:
-    gone = here(targets_ready=0, verdict="no-target")
+    gone = here(targets_ready=0, verdict=verdict)
     beside = here(site=FAR, site_name="far", path=("b",), verdict="full")
     choice = NoChoice("all-full", (), local_waitable=False)
     said = spill_sentence(
@@ -286,7 +274,7 @@ def test_this_site_is_not_called_full_while_its_targets_are_down(
         queued=7,
         in_flight_mean=0.0,
     )
-    assert said.startswith(f"every site that may serve it is full{unready}: ")
+    assert said.startswith(f"every site that may serve it is full{too}: ")
 
 
 def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
