@@ -35,7 +35,7 @@ from tests.bench import system_calls
 from tests.bench.ceilings import ALONE, COUNTED, Path_
 from tests.bench.counts_http2 import Http2Client, Http2Target
 from tests.bench.load import ROOT
-from tests.simulation.world import SimSite, World
+from tests.simulation.world import Passive, SimSite, World
 
 PORTS = {"http": 8081, "tcp": 8082, "http2": 8083}
 TARGET_PORT = 9001
@@ -66,14 +66,14 @@ class Counts(msgspec.Struct, frozen=True):
 NUMBERED = b"X-Request-Id: %020d\r\n\r\n"
 
 
-class _Target:
+class _Target(Passive):
     """Answers each request at once, all of one turn in one piece.
 
     ``ids``: of answers with separate heads, sent one by one; None: all have the same head.
     """
 
     def __init__(self, connection: Connection, ids: Iterator[int] | None = None) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._buffer = b""
         self._ids = ids
 
@@ -88,15 +88,6 @@ class _Target:
             head, body = ANSWER.split(b"\r\n\r\n")
             for _ in range(count):
                 self._connection.send(head + b"\r\n" + NUMBERED % next(self._ids) + body)
-
-    def ended(self) -> None:
-        self._connection.finish()
-
-    def writable(self) -> None:
-        pass
-
-    def lost(self, cause: Loss | None) -> None:
-        pass
 
 
 class _Client:

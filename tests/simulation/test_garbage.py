@@ -4,19 +4,19 @@ import gc
 
 import pytest
 
-from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss
-from tests.simulation.world import SERVICE, SimSite, World
+from router.net.ports import Connection, ConnectionHandler, DialFailure
+from tests.simulation.world import SERVICE, Passive, SimSite, World
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 WARM_UP, REQUESTS = 20, 200
 
 
-class KeepAliveClient:
+class KeepAliveClient(Passive):
     """One connection that asks again as soon as it was answered, ``left`` times."""
 
     def __init__(self, connection: Connection, body: bytes, left: int) -> None:
+        super().__init__(connection)
         self.left = left
-        self._connection = connection
         self._end = b"\r\n\r\n" + body
         self._answer = b""
         connection.send(REQUEST)
@@ -30,15 +30,6 @@ class KeepAliveClient:
         self.left -= 1
         if self.left > 0:
             self._connection.send(REQUEST)
-
-    def ended(self) -> None:
-        self._connection.finish()
-
-    def writable(self) -> None:
-        pass
-
-    def lost(self, cause: Loss | None) -> None:
-        pass
 
     def again(self, left: int) -> None:
         """Ask ``left`` times more."""

@@ -283,14 +283,21 @@ def test_a_target_that_comes_or_goes_unsaid_is_noticed(of: int) -> None:
     assert list(changes.wrong()) == []
 
 
-def test_what_is_not_said_is_noticed() -> None:
+def deserted() -> Hour:
+    """No target of shop at c is ready, for long."""
     quiet = calm()
-    c, (truth, other) = quiet.world["c"], quiet.truths
+    c, truth = quiet.world["c"], quiet.truths[0]
     for target in truth.targets_of(c):
         target.listener.close()
     answers = c.offer(5, 20.0)
     pass_time(quiet, 80)
     truth.answers["c"].extend(answers)
+    return quiet
+
+
+def test_what_is_not_said_is_noticed() -> None:
+    quiet = deserted()
+    c, (truth, other) = quiet.world["c"], quiet.truths
     seen = quiet.watch("c").eye.seen()
     said = seen.said(SERVICE)
     assert list(unsaid(truth, "c", c, said)) == []
@@ -307,13 +314,8 @@ def test_what_is_not_said_is_noticed() -> None:
 
 
 def test_what_names_another_service_than_its_own_is_noticed() -> None:
-    quiet = calm()
-    c, (truth, other) = quiet.world["c"], quiet.truths
-    for target in truth.targets_of(c):
-        target.listener.close()
-    answers = c.offer(5, 20.0)
-    pass_time(quiet, 80)
-    truth.answers["c"].extend(answers)
+    quiet = deserted()
+    other = quiet.truths[1]
     eye = quiet.watch("c").eye
     texts = [one.message for one in eye.seen().status.problems]
     assert any("no ready target here" in text or "targets are ready" in text for text in texts)

@@ -245,8 +245,9 @@ class _Client:
             self._answer.ended = self._network.now()
 
 
-class _Taker:
-    """Of a connection to a program that has the port of a service: it says nothing."""
+class Passive:
+    """Says nothing on a connection, and ends it when its peer does: as a program that has the port
+    of a service, or one that answers by what it overrides."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -327,7 +328,7 @@ class SimSite:
         for port, old in list(self.targets.items()):
             self.targets[port] = old.again(self.network)
         for port in self.taken:
-            self.taken[port] = self.network.listen("127.0.0.1", port, _Taker)
+            self.taken[port] = self.network.listen("127.0.0.1", port, Passive)
         self.apply()
 
     def free_ports(self) -> None:

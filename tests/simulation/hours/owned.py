@@ -56,8 +56,8 @@ class Owned:
         )
 
     def owner(self, key: str) -> str | None:
-        """Known at that router; None: it may be unknown, or another one. An edge is told it by any
-        of the others."""
+        """As that router knows it; None: unknown, or not sure. An edge knows it from its neighbor,
+        which may be any of the others."""
         known = {self._owners.get(one) for one in self._truth.keys}
         is_edge = key in self._truth.network.world.edges
         return self._owners.get(key) if not is_edge or len(known) == 1 else None
