@@ -11,9 +11,10 @@ import sys
 import msgspec
 
 from router.model.errors import ConfigError
-from simulator import figures, reading
-from simulator.run import Run, TooManyRequests
-from simulator.skupper import Version
+from simulator.outcomes import figures
+from simulator.outcomes.skupper import Version
+from simulator.runs.run import Run, TooManyRequests
+from simulator.scenarios import reading
 
 _SOURCE = "scenario"
 

@@ -6,5 +6,6 @@ In: a `Scenario` whose services call each other. Out: an `Advice`, from runs of 
 `plans` one change each, with the command that makes it · `search` runs plans, and changes on top of
 the best one.
 
-Invariants: each plan is tried on the same requests, by the production code; bounded: `bounds`.
+Invariants: each plan is tried on the same requests, by the production code. Bounds are
+`scenarios.bounds`.
 """

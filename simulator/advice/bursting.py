@@ -2,7 +2,7 @@
 
 import msgspec
 
-from simulator.measure import RunRecord, SimulatedRequest
+from simulator.runs.measure import RunRecord, SimulatedRequest
 
 
 class BurstCost(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from simulator.scenario import Scenario, ScenarioService, ScenarioTargets
+from simulator.scenarios.scenario import Scenario, ScenarioService, ScenarioTargets
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from simulator.figures import percentile
-from simulator.measure import RunRecord
-from simulator.scenario import Scenario
+from simulator.outcomes.figures import percentile
+from simulator.runs.measure import RunRecord
+from simulator.scenarios.scenario import Scenario
 
 _FAILED_MORE, _FASTER, _AS_FAST, _FEWER_BYTES = 0.001, 0.98, 1.02, 0.9
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from simulator import bounds
 from simulator.advice.bursting import BurstCost, burst_costs
 from simulator.advice.plans import Plan, further
 from simulator.advice.score import Score, score_of
-from simulator.measure import RunRecord
-from simulator.run import Run
-from simulator.scenario import Scenario
+from simulator.runs.measure import RunRecord
+from simulator.runs.run import Run
+from simulator.scenarios import bounds
+from simulator.scenarios.scenario import Scenario
 
 
 class TriedPlan(msgspec.Struct, frozen=True, kw_only=True):

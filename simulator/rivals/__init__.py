@@ -9,5 +9,5 @@ requests of a run under a rule.
 Invariants: written from public descriptions, no code is copied; each lists its omissions. Every
 site has a separate balancer that knows its own requests, the data in answers, and the central data
 of its rule. None of them has a queue: excess requests wait in the pod. The model of Skupper's
-routers, which forward hop by hop, is `simulator.skupper`.
+routers, which forward hop by hop, is `simulator.outcomes.skupper`.
 """

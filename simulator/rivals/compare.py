@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final, Literal
 
-from simulator.figures import Rival, percentile
-from simulator.measure import RunRecord
+from simulator.outcomes.figures import Rival, percentile
 from simulator.rivals import google_waterfall, prequal
 from simulator.rivals.engine import RivalRequest, RivalWorld
 from simulator.rivals.envoy_priority import EnvoyPriority
 from simulator.rivals.least_request import LeastRequest
 from simulator.rivals.load_aware_locality import LoadAwareLocality
 from simulator.rivals.rule import Rule
-from simulator.scenario import Arrivals, Scenario
+from simulator.runs.measure import RunRecord
+from simulator.scenarios.scenario import Arrivals, Scenario
 
 RuleName = Literal[
     "envoy-priority", "load-aware-locality", "least-request", "google-waterfall", "prequal"

@@ -5,12 +5,13 @@ from heapq import heappop, heappush
 from random import Random
 from typing import Final
 
-from simulator import draws
-from simulator.chains import Calls, calls_of
-from simulator.event_queue import EventQueue
+from simulator.outcomes.event_queue import EventQueue
 from simulator.rivals.pods import Pod
 from simulator.rivals.rule import Balancer, RivalPlace, Rule
-from simulator.scenario import Scenario, ScenarioEvent
+from simulator.runs.calls import Calls
+from simulator.scenarios import draws
+from simulator.scenarios.call_graph import calls_of
+from simulator.scenarios.scenario import Scenario, ScenarioEvent
 
 HEALTH_S: Final = 1.0  # Until health checks notice that a pod stopped or started.
 _TRIES: Final = 3  # Of a request whose connection is refused, as in Istio's default.

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from simulator.scenario import ScenarioTargets
+from simulator.scenarios.scenario import ScenarioTargets
 
 Done = Callable[[bool], None]
 

@@ -16,8 +16,8 @@ from router.documents import resolve
 from router.model.rights.sharing import Terms
 from router.model.specs import ConnectorSpec, TargetSpec
 from router.model.wording.plural import counted
-from simulator.measure import SimulatedRequest
-from simulator.rehearsal import AssumedTargets, Rehearsal, RehearsedSite
+from simulator.runs.measure import SimulatedRequest
+from simulator.runs.rehearsal import AssumedTargets, Rehearsal, RehearsedSite
 from sitectl.mesh.expanding import documents_beside, links_of, site_document
 from sitectl.mesh.sentences import MayUse, NothingRefused, Sentence, ServedBy, SpillsTo
 from sitectl.mesh.touched import touched

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from simulator.reading import read
-from simulator.scenario import Scenario
+from simulator.scenarios.reading import read
+from simulator.scenarios.scenario import Scenario
 
 SECONDS: Final = 8
 _TIME: Final = "250ms"

@@ -1,7 +1,7 @@
 """A scenario as real processes: three sites, a relay before their link ports, targets, clients.
 
-Routers get the same documents as in virtual time (`simulator.wanted`), targets the same requests at
-the same instants with the same work.
+Routers get the same documents as in virtual time (`simulator.runs.wanted`), targets the same
+requests at the same instants with the same work.
 """
 
 import contextlib
@@ -18,9 +18,10 @@ import msgspec
 
 from router.documents.schema import SHAPES
 from router.model import limits
-from simulator import draws, wanted
-from simulator.measure import RunRecord
-from simulator.scenario import Scenario, ScenarioEvent
+from simulator.runs import wanted
+from simulator.runs.measure import RunRecord
+from simulator.scenarios import draws
+from simulator.scenarios.scenario import Scenario, ScenarioEvent
 from tests.bench.burst_figures import Order, Outcome
 from tests.bench.burst_parts import Plan
 from tests.bench.machine import free_ports

@@ -23,9 +23,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from simulator.measure import RunRecord
-from simulator.run import Run
-from simulator.scenario import Scenario
+from simulator.runs.measure import RunRecord
+from simulator.runs.run import Run
+from simulator.scenarios.scenario import Scenario
 from tests.bench import machine
 from tests.bench.burst_figures import Outcome, percentile
 from tests.bench.bursts import NOISY_SHARE, busy_cores, starved_since

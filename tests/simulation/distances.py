@@ -2,9 +2,9 @@
 
 import msgspec
 
-from simulator import figures
-from simulator.reading import read
-from simulator.run import Run
+from simulator.outcomes import figures
+from simulator.runs.run import Run
+from simulator.scenarios.reading import read
 
 SLOTS, SERVICE_S = 4, 0.1
 

@@ -8,7 +8,7 @@ from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 from router.net.simulated.host import SimulatedNetwork
-from simulator.virtual import MemoryKeeper, SimCredentials
+from simulator.runs.virtual import MemoryKeeper, SimCredentials
 from tests.simulation.world import SimSite, World
 
 _TABLES: Final = (Mapping, AbstractSet, list, tuple, deque)

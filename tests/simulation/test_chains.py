@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from simulator import figures
 from simulator.advice.bursting import burst_costs
 from simulator.advice.search import advise
-from simulator.measure import RunRecord
-from simulator.run import Run
+from simulator.outcomes import figures
+from simulator.runs.measure import RunRecord
+from simulator.runs.run import Run
 from tests.simulation.chained import CHAIN
 from tests.simulation.test_scenarios import scenario
 

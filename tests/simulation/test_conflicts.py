@@ -9,7 +9,7 @@ from router.model.limits import LSA_MAX_AGE_S
 from router.model.specs import ServiceProtocol
 from router.model.wording.withdrawal import withdrawal
 from router.node.name_ownership import problems_of
-from simulator.virtual import SimIdentity
+from simulator.runs.virtual import SimIdentity
 from tests.simulation.world import SERVICE, SimSite, World
 
 

@@ -9,8 +9,8 @@ import pytest
 from router.balance.learning.demand import DemandFigures
 from router.model.specs import ListenerSpec, ServiceProtocol
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss
-from simulator.clients import Clients
-from simulator.measure import SimulatedRequest
+from simulator.runs.clients import Clients
+from simulator.runs.measure import SimulatedRequest
 from tests.simulation.world import SERVICE, SimSite, World
 
 SLOTS = 10

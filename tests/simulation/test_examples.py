@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator import reading
-from simulator.run import Run
-from simulator.scenario import Scenario
+from simulator.runs.run import Run
+from simulator.scenarios import reading
+from simulator.scenarios.scenario import Scenario
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

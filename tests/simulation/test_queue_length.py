@@ -2,9 +2,9 @@
 
 import pytest
 
-from simulator import figures
-from simulator.reading import read
-from simulator.run import Run
+from simulator.outcomes import figures
+from simulator.runs.run import Run
+from simulator.scenarios.reading import read
 from tests.examples import seeds
 from tests.simulation.world import World
 

@@ -5,7 +5,7 @@ import pytest
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.specs import LinkSpec, ListenerSpec
-from simulator.virtual import SimIdentity
+from simulator.runs.virtual import SimIdentity
 from tests.simulation.world import SERVICE, SimSite, World
 
 

@@ -5,10 +5,11 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from simulator import bounds, figures
-from simulator.reading import read
-from simulator.run import Run, TooManyRequests
-from simulator.scenario import Scenario
+from simulator.outcomes import figures
+from simulator.runs.run import Run, TooManyRequests
+from simulator.scenarios import bounds
+from simulator.scenarios.reading import read
+from simulator.scenarios.scenario import Scenario
 from tests.simulation.world import World
 
 BURST = """apiVersion: spillway/v1

@@ -6,7 +6,7 @@ import pytest
 
 from router.documents.division import Division
 from router.model.specs import ListenerSpec
-from simulator.virtual import SimIdentity
+from simulator.runs.virtual import SimIdentity
 from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, count
 from tests.simulation.test_rates import begun, is_over, most_in_a_window, served_between

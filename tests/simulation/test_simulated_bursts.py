@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.measure import RunRecord
-from simulator.run import Run
+from simulator.runs.measure import RunRecord
+from simulator.runs.run import Run
 from tests.simulation.test_scenarios import scenario
 
 WAKE = (Path(__file__).resolve().parents[2] / "examples" / "wake.yaml").read_text()

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from simulator.measure import RunRecord, SimulatedRequest
-from simulator.run import Run
+from simulator.runs.measure import RunRecord, SimulatedRequest
+from simulator.runs.run import Run
 from tests.simulation.test_scenarios import BURST, scenario
 
 OVER = BURST.replace(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator import figures
-from simulator.measure import RunRecord
-from simulator.run import Run
+from simulator.outcomes import figures
+from simulator.runs.measure import RunRecord
+from simulator.runs.run import Run
 from tests.simulation.test_scenarios import BURST, scenario
 
 POOL = (Path(__file__).resolve().parents[2] / "examples" / "pool.yaml").read_text()

@@ -8,7 +8,7 @@ from router.documents import CapacityDivision
 from router.documents.division import Division
 from router.model.settings import Affinity
 from router.model.specs import ConnectorSpec, ListenerSpec, TargetSpec
-from simulator.virtual import SimIdentity
+from simulator.runs.virtual import SimIdentity
 from tests.simulation.world import SERVICE, Answer, SimSite, Target, World
 
 CAPACITY = 5

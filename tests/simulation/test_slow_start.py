@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 
 from router.model import limits
-from simulator.backends import Backend
-from simulator.measure import RunRecord
-from simulator.run import Run
+from simulator.runs.backends import Backend
+from simulator.runs.measure import RunRecord
+from simulator.runs.run import Run
 from tests.simulation.test_target_choice import read_scenario
 
 ONE_SITE = """apiVersion: spillway/v1

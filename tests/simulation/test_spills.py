@@ -4,7 +4,7 @@ import pytest
 
 from router.model.port_reading import SERVED_NOWHERE
 from router.service.counters import CountersSnapshot
-from simulator.virtual import SimIdentity
+from simulator.runs.virtual import SimIdentity
 from tests.simulation.test_fill_and_spill import all_answered
 from tests.simulation.world import SimSite, World
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from simulator import draws
-from simulator.reading import read
-from simulator.run import Run
-from simulator.scenario import Scenario
+from simulator.runs.run import Run
+from simulator.scenarios import draws
+from simulator.scenarios.reading import read
+from simulator.scenarios.scenario import Scenario
 
 SLOTS = 5
 MEAN_MS = 40

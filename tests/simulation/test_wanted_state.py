@@ -3,7 +3,7 @@
 from router.model import limits
 from router.model.specs import ConnectorSpec, ServiceSpec, TargetSpec
 from router.net.ports import Connection
-from simulator.virtual import LINK_PORT
+from simulator.runs.virtual import LINK_PORT
 from tests.simulation.world import SERVICE, World
 
 

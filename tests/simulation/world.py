@@ -41,7 +41,7 @@ from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.parts import WHOLE as WHOLE_PART
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
-from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
+from simulator.runs.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 SERVICE = ServiceKey("shop", 8080)
 SERVICE_S = 0.1

@@ -1,7 +1,7 @@
 """`simulate`: a scenario run on the router's own code, in virtual time.
 
-Codes: SW0720 to SW0726 are `simulator.reading`'s; SW0727 a value of ``--set``, SW0728 a file that
-cannot be written.
+Codes: SW0720 to SW0726 are `simulator.scenarios.reading`'s; SW0727 a value of ``--set``, SW0728 a
+file that cannot be written.
 """
 
 import os
@@ -23,10 +23,10 @@ from sitectl.base.verb import Verb
 from sitectl.base.whole_install import require_routers
 
 if TYPE_CHECKING:
-    from simulator.figures import RunOutcome
-    from simulator.run import Run
-    from simulator.scenario import Scenario
-    from simulator.skupper import Version
+    from simulator.outcomes.figures import RunOutcome
+    from simulator.outcomes.skupper import Version
+    from simulator.runs.run import Run
+    from simulator.scenarios.scenario import Scenario
 
 
 BESIDE = (
@@ -105,7 +105,7 @@ def simulate(
     fields.
     """
     require_routers("simulate")
-    from simulator import report
+    from simulator.shown import report
 
     settings = ctx.ensure_object(Settings)
     scenario = _scenario(file, changes, seed)
@@ -131,8 +131,8 @@ def _outcomes(
     file: Path, scenarios: "list[Scenario]", beside: tuple[str, ...], no_skupper: bool
 ) -> "list[RunOutcome]":
     """Of each scenario in turn, until one is interrupted; other balancers beside the first."""
-    from simulator import figures
-    from simulator.run import Run, TooManyRequests
+    from simulator.outcomes import figures
+    from simulator.runs.run import Run, TooManyRequests
 
     outcomes: list[RunOutcome] = []
     for chosen in scenarios:
@@ -168,9 +168,9 @@ def _too_many(file: Path, error: Exception) -> Failure:
 
 def _advise(ctx: click.Context, file: Path, scenario: "Scenario") -> None:
     """Print which plan is best, and what bursting costs as it is."""
-    from simulator import report
     from simulator.advice.search import advise
-    from simulator.run import TooManyRequests
+    from simulator.runs.run import TooManyRequests
+    from simulator.shown import report
 
     try:
         with _interruptible() as progress:
@@ -199,7 +199,7 @@ def _plain(outcome: "RunOutcome") -> dict[str, Any]:
 
 
 def _scenario(file: Path, changes: tuple[str, ...], seed: int | None) -> "Scenario":
-    from simulator import bounds, reading
+    from simulator.scenarios import bounds, reading
 
     def open_log(name: str) -> str:
         with (file.parent / name).open("rb") as log:  # Its size says nothing of a device.
@@ -302,7 +302,7 @@ def _interruptible() -> Iterator[_Progress]:
 
 
 def _text(outcomes: "list[RunOutcome]", report: Any, over_time: bool, plot: bool) -> str:
-    from simulator import plots
+    from simulator.shown import plots
 
     parts: list[str] = []
     for one in outcomes:
@@ -348,7 +348,7 @@ def _not_drawn(path: Path, error: str | None) -> Failure:
 
 
 def _draw(path: Path, scenario: "Scenario", outcomes: "list[RunOutcome]") -> None:
-    from simulator import overflow_chart
+    from simulator.shown import overflow_chart
 
     try:
         path.write_text(overflow_chart.svg(scenario, outcomes), "utf-8")

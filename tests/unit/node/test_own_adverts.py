@@ -9,7 +9,7 @@ from router.model.specs import ServiceSpec, SitePolicySpec, SiteSpec
 from router.net.simulated.internet import SimulatedInternet
 from router.node.services.own_adverts import OwnAdverts
 from router.service.service_figures import AdvertisedTargets
-from simulator.virtual import MemoryKeeper
+from simulator.runs.virtual import MemoryKeeper
 
 RULES = SharingRules()
 SHOP, TILL = ServiceKey("shop", 8080), ServiceKey("till", 8081)

@@ -32,7 +32,7 @@ from router.workers.worker_messages import (
     WorkerAnswer,
 )
 from router.workers.workers import Lead, Workers
-from simulator.virtual import SimCredentials
+from simulator.runs.virtual import SimCredentials
 from tests.simulation.world import SERVICE, World
 from tests.unit.journal import Journal
 from tests.unit.operate.views import view_of

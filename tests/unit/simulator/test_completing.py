@@ -1,9 +1,9 @@
 """A scenario built in memory, without a document."""
 
-from simulator import figures
-from simulator.completing import completed
-from simulator.run import Run
-from simulator.scenario import (
+from simulator.outcomes import figures
+from simulator.runs.run import Run
+from simulator.scenarios.completing import completed
+from simulator.scenarios.scenario import (
     Arrivals,
     Link,
     Scenario,

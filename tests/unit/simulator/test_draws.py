@@ -5,8 +5,8 @@ from statistics import fmean
 
 import pytest
 
-from simulator import draws
-from simulator.scenario import Arrivals, ServiceTime, ServiceTimeKind
+from simulator.scenarios import draws
+from simulator.scenarios.scenario import Arrivals, ServiceTime, ServiceTimeKind
 
 
 @pytest.mark.parametrize("kind", ["constant", "exponential", "lognormal", "bimodal", "uniform"])

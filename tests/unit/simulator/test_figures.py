@@ -1,6 +1,6 @@
 """Figures of a run."""
 
-from simulator.figures import percentile
+from simulator.outcomes.figures import percentile
 
 
 def test_a_percentile_is_the_value_below_which_that_share_lies() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.scenario import ServiceTime
+from simulator.scenarios.scenario import ServiceTime
 from tests.bench.burst_figures import Outcome
 from tests.bench.live_scenarios import LIVE, LiveScenario
 from tests.bench.simulate_live import (

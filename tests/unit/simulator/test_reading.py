@@ -2,8 +2,8 @@
 
 import pytest
 
-from simulator.reading import read
-from simulator.scenario import Scenario
+from simulator.scenarios.reading import read
+from simulator.scenarios.scenario import Scenario
 
 GOOD = """apiVersion: spillway/v1
 kind: Scenario

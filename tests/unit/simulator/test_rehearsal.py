@@ -11,7 +11,7 @@ from router.model.specs import (
     SiteSpec,
     TargetSpec,
 )
-from simulator.rehearsal import AssumedTargets, Rehearsal, RehearsedSite
+from simulator.runs.rehearsal import AssumedTargets, Rehearsal, RehearsedSite
 
 SHOP = ServiceSpec(protocol="http", ports=(80,))
 HELD_S = 900.0

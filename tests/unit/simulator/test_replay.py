@@ -1,6 +1,6 @@
 """Logs as load: formats, disorder, holes, garbage."""
 
-from simulator.replay import read_log
+from simulator.scenarios.replay import read_log
 
 
 def test_an_access_log_of_whole_seconds_is_spread_over_each_second() -> None:

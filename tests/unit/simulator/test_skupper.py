@@ -2,7 +2,8 @@
 
 import pytest
 
-from simulator.scenario import (
+from simulator.outcomes.skupper import Model, Version
+from simulator.scenarios.scenario import (
     Arrivals,
     Link,
     Scenario,
@@ -10,7 +11,6 @@ from simulator.scenario import (
     ScenarioTargets,
     ServiceTime,
 )
-from simulator.skupper import Model, Version
 
 HELD = ServiceTime(mean_s=600.0)
 

@@ -5,7 +5,7 @@ from router.model import limits
 from router.model.ids import RouterId, SiteId
 from router.routing.table import RouteTable, SiteRoute
 from router.workers.history_sites import HistorySites
-from simulator.virtual import SimIdentity
+from simulator.runs.virtual import SimIdentity
 
 OWN = SimIdentity("here", RouterId("r"))
 

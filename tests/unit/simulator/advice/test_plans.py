@@ -2,8 +2,8 @@
 
 from simulator.advice.plans import Plan, further
 from simulator.advice.score import Score
-from simulator.reading import read
-from simulator.scenario import Scenario
+from simulator.scenarios.reading import read
+from simulator.scenarios.scenario import Scenario
 from tests.simulation.chained import CHAIN
 
 

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.chains import asked_per_request
-from simulator.reading import read
 from simulator.rivals.compare import RULES, RuleName
 from simulator.rivals.engine import HEALTH_S, RivalWorld, distances
 from simulator.rivals.envoy_priority import shares
 from simulator.rivals.google_waterfall import plan
 from simulator.rivals.pods import Pod
 from simulator.rivals.prequal import LoadProbe, best_of
-from simulator.scenario import Scenario, ScenarioTargets, ServiceTime
+from simulator.scenarios.call_graph import asked_per_request
+from simulator.scenarios.reading import read
+from simulator.scenarios.scenario import Scenario, ScenarioTargets, ServiceTime
 from tests.simulation.chained import CHAIN
 from tests.simulation.test_scenarios import BURST
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simulator import bounds
 from simulator.rivals.compare import RULES
+from simulator.scenarios import bounds
 from sitectl.base import texts
 from sitectl.verbs.watching.simulate import BESIDE
 from tests import shown
@@ -144,7 +144,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_run(
     def run(scenario: object) -> None:
         pytest.fail("it ran")
 
-    monkeypatch.setattr("simulator.run.Run", run)
+    monkeypatch.setattr("simulator.runs.run.Run", run)
     assert sitectl("simulate", small, *words).exit_code in (1, 2)
 
 

@@ -5,8 +5,8 @@ from functools import partial
 
 from router.net.ports import Connection, ConnectionHandler, DialFailure, Loss, Network
 from router.net.simulated.internet import LOOPBACK_DELAY_S
-from simulator.bounds import CLIENT_TIMEOUT_S
-from simulator.measure import SimulatedRequest
+from simulator.runs.measure import SimulatedRequest
+from simulator.scenarios.bounds import CLIENT_TIMEOUT_S
 
 _DIAL_S = 5.0
 Asked = Callable[[SimulatedRequest], None]

@@ -11,7 +11,7 @@ from router.control.bursts import HookOutcome
 from router.exchange.forwarder import Forwarder
 from router.model.bursts import BurstSpec, BurstState
 from router.operate.bursts.burst_hook import Hook, wakes_by_service
-from simulator.scenario import ScenarioBurst
+from simulator.scenarios.scenario import ScenarioBurst
 
 
 class BurstMoment(msgspec.Struct, frozen=True, kw_only=True):

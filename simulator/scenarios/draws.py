@@ -12,7 +12,7 @@ from random import Random
 from statistics import NormalDist
 from struct import pack
 
-from simulator.scenario import Arrivals, Scenario, ServiceTime
+from simulator.scenarios.scenario import Arrivals, Scenario, ServiceTime
 
 _NORMAL = NormalDist()
 

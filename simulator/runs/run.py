@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 
-from simulator import bounds, draws
-from simulator.callers import SimulatedCallers
-from simulator.chains import Calls, calls_of
-from simulator.measure import RunRecord, SimulatedRequest, StepSample
-from simulator.scenario import Arrivals, Scenario, ServiceCall, ServiceTime
-from simulator.scenario_events import happen
-from simulator.world import World
+from simulator.runs.callers import SimulatedCallers
+from simulator.runs.calls import Calls
+from simulator.runs.measure import RunRecord, SimulatedRequest, StepSample
+from simulator.runs.scenario_events import happen
+from simulator.runs.world import World
+from simulator.scenarios import bounds, draws
+from simulator.scenarios.call_graph import calls_of
+from simulator.scenarios.scenario import Arrivals, Scenario, ServiceCall, ServiceTime
 
 _AGAIN_S = 0.01  # A client of a closed loop that was refused waits before it asks again.
 Progress = Callable[[float, int], bool]

@@ -22,12 +22,12 @@ from router.model.specs import ConnectorSpec, ServiceSpec, SiteSpec, TargetSpec
 from router.net.simulated.internet import SimulatedInternet
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
-from simulator.backends import Backend
-from simulator.bounds import SETTLE_S
-from simulator.clients import Clients
-from simulator.measure import SimulatedRequest
-from simulator.scenario import ServiceTime
-from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
+from simulator.runs.backends import Backend
+from simulator.runs.clients import Clients
+from simulator.runs.measure import SimulatedRequest
+from simulator.runs.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
+from simulator.scenarios.bounds import SETTLE_S
+from simulator.scenarios.scenario import ServiceTime
 
 LINK_RTT_S: Final = 0.002
 """Short, so that a site's view of another is up to date."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from router.documents import readers
-from simulator import chains, draws
-from simulator.scenario import Arrivals, Scenario
+from simulator.scenarios import call_graph, draws
+from simulator.scenarios.scenario import Arrivals, Scenario
 
 
 class NoteMistake(Protocol):
@@ -27,7 +27,7 @@ def judge(scenario: Scenario, bad: NoteMistake) -> None:
     called: dict[str, Sequence[str]] = {
         one.name: [call.service for call in one.calls] for one in scenario.services
     }
-    if found := chains.circle(called):
+    if found := call_graph.circle(called):
         index = [one.name for one in scenario.services].index(found[0])
         bad("services", index, "calls", f"a circle: {' calls '.join(found)}", "Take out a call")
     _judge_classes(scenario, called, bad)
@@ -82,7 +82,7 @@ def expected(scenario: Scenario, arrivals: Arrivals, quickest_s: float) -> float
     """How many requests its clients and their calls make in all, at most."""
     classes = [one for one in scenario.classes if one.name in arrivals.classes]
     most = max(
-        sum(chains.asked_per_request(scenario, arrivals.service, one).values())
+        sum(call_graph.asked_per_request(scenario, arrivals.service, one).values())
         for one in (None, *classes)
     )
     return most * draws.expected(arrivals, scenario.duration_s, quickest_s)

@@ -4,9 +4,9 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from simulator import draws
-from simulator.measure import RunRecord
-from simulator.scenario import Scenario
+from simulator.runs.measure import RunRecord
+from simulator.scenarios import draws
+from simulator.scenarios.scenario import Scenario
 
 
 class Ideal(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from simulator import bounds
-from simulator.bursts import BurstMoment
-from simulator.ideal import Ideal, ideal_of
-from simulator.measure import RunRecord, SimulatedRequest
-from simulator.scenario import Arrivals, Scenario, ScenarioTargets, ServiceCall
-from simulator.skupper import Model, Version
+from simulator.outcomes.ideal import Ideal, ideal_of
+from simulator.outcomes.skupper import Model, Version
+from simulator.runs.bursts import BurstMoment
+from simulator.runs.measure import RunRecord, SimulatedRequest
+from simulator.scenarios import bounds
+from simulator.scenarios.scenario import Arrivals, Scenario, ScenarioTargets, ServiceCall
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):

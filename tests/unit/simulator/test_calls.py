@@ -4,8 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from simulator.chains import Calls, asked_per_request, calls_of, circle
-from simulator.scenario import Arrivals, RequestClass, Scenario, ScenarioService, ServiceCall
+from simulator.runs.calls import Calls
+from simulator.scenarios.call_graph import asked_per_request, calls_of, circle
+from simulator.scenarios.scenario import (
+    Arrivals,
+    RequestClass,
+    Scenario,
+    ScenarioService,
+    ServiceCall,
+)
 
 
 def call(service: str, count: int = 1, *, parallel: bool = False) -> ServiceCall:

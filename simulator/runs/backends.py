@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from router.net.ports import Connection, ConnectionHandler, Loss, Network, Timer
-from simulator.scenario import ServiceTime
+from simulator.scenarios.scenario import ServiceTime
 
 
 class BackendWork(Protocol):

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from router.documents import capacities
-from simulator.scenario import (
+from simulator.scenarios.scenario import (
     Arrivals,
     Scenario,
     ScenarioBurst,

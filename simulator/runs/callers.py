@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from simulator.clients import Clients
-from simulator.measure import RunRecord, SimulatedRequest, key_of
-from simulator.world import World
+from simulator.runs.clients import Clients
+from simulator.runs.measure import RunRecord, SimulatedRequest, key_of
+from simulator.runs.world import World
 
 
 class SimulatedCallers:

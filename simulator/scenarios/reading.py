@@ -14,9 +14,9 @@ from router.documents.nodes import Findings, Mapping, Node, Scalar, parse
 from router.documents.readers import Bad
 from router.model.errors import ConfigError
 from router.model.specs import API_VERSION
-from simulator import shapes
-from simulator.judging import Judge
-from simulator.scenario import Scenario
+from simulator.scenarios import shapes
+from simulator.scenarios.judging import Judge
+from simulator.scenarios.scenario import Scenario
 
 _FIELDS: Final = ("apiVersion", "kind", "name", "spec")
 

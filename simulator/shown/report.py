@@ -2,7 +2,7 @@
 
 from router.documents.quantities import size_text
 from simulator.advice.search import Advice, TriedPlan
-from simulator.figures import Rival, RunOutcome, SiteFigures
+from simulator.outcomes.figures import Rival, RunOutcome, SiteFigures
 
 Table = tuple[list[str], list[list[str]]]
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from simulator.figures import RunOutcome, SiteFigures
+from simulator.outcomes.figures import RunOutcome, SiteFigures
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 4

@@ -2,7 +2,7 @@
 
 from heapq import heappop, heappush
 
-from simulator.scenario import Scenario
+from simulator.scenarios.scenario import Scenario
 
 
 def paths(scenario: Scenario, root: str) -> dict[str, tuple[int, str]]:

@@ -12,8 +12,8 @@ from router.documents.schema import SHAPES
 from router.model import limits
 from router.model.settings import Isolation
 from router.model.specs import PolicyName
-from simulator import bounds
-from simulator.scenario import (
+from simulator.scenarios import bounds
+from simulator.scenarios.scenario import (
     Action,
     ArrivalKind,
     Arrivals,

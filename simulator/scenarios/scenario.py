@@ -8,7 +8,7 @@ from router.model import limits
 from router.model.bursts import CalmMarks, SaturatedMarks
 from router.model.settings import Isolation, Rebalance
 from router.model.specs import PolicyName
-from simulator.bounds import CLIENT_TIMEOUT_S
+from simulator.scenarios.bounds import CLIENT_TIMEOUT_S
 
 ServiceTimeKind = Literal["constant", "exponential", "lognormal", "bimodal", "uniform"]
 ArrivalKind = Literal["steady", "poisson", "ramp", "flash", "closed", "replay"]

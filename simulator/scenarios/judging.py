@@ -7,9 +7,15 @@ import msgspec
 
 from router.documents import readers
 from router.documents.nodes import Findings, Mapping, Node
-from simulator import bounds, call_rules, replay
-from simulator.completing import completed
-from simulator.scenario import Arrivals, Scenario, ScenarioEvent, ScenarioService, ScenarioTargets
+from simulator.scenarios import bounds, call_rules, replay
+from simulator.scenarios.completing import completed
+from simulator.scenarios.scenario import (
+    Arrivals,
+    Scenario,
+    ScenarioEvent,
+    ScenarioService,
+    ScenarioTargets,
+)
 
 HOLE_S: Final = 60.0
 _NEEDS: Final[dict[str, tuple[str, ...]]] = {

@@ -1,7 +1,7 @@
 """The record of a run: every request, and the state of every site at every step of time."""
 
 from router.model.ids import ServiceKey
-from simulator.bursts import BurstMoment
+from simulator.runs.bursts import BurstMoment
 
 ANSWERED = 200
 

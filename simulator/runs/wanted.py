@@ -6,7 +6,7 @@ Code that runs a scenario in another way, with real processes, gives routers the
 from collections.abc import Sequence
 
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SitePolicySpec, TargetSpec
-from simulator.scenario import ScenarioService, ScenarioTargets, SitePolicy
+from simulator.scenarios.scenario import ScenarioService, ScenarioTargets, SitePolicy
 
 
 def service_spec(service: ScenarioService, port: int) -> ServiceSpec:

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from simulator import draws
-from simulator.event_queue import EventQueue
-from simulator.scenario import Scenario, ScenarioTargets
-from simulator.ways import paths
+from simulator.outcomes.event_queue import EventQueue
+from simulator.scenarios import draws
+from simulator.scenarios.scenario import Scenario, ScenarioTargets
+from simulator.scenarios.ways import paths
 
 Version = Literal["v1", "v2"]
 _LINK_CAPACITY = 250

@@ -6,9 +6,9 @@ targets. Below it the waiting requests, and the latency of the slowest hundredth
 
 from xml.sax.saxutils import escape
 
-from simulator.figures import RunOutcome, SiteFigures
-from simulator.scenario import Scenario
-from simulator.ways import paths
+from simulator.outcomes.figures import RunOutcome, SiteFigures
+from simulator.scenarios.scenario import Scenario
+from simulator.scenarios.ways import paths
 
 _WIDTH, _LEFT, _RIGHT = 860, 64, 20
 _RIVER, _SMALL, _GAP = 200, 70, 34

@@ -10,12 +10,12 @@ from router.model.specs import ConnectorSpec, LinkSpec, ServiceSpec, SiteSpec
 from router.net.simulated.internet import SimulatedInternet
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
-from simulator import wanted
-from simulator.backends import Backend, BackendWork
-from simulator.bursts import BurstMoment, SiteBursts
-from simulator.measure import key_of
-from simulator.scenario import Scenario, ScenarioBurst, ScenarioService, ScenarioTargets
-from simulator.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
+from simulator.runs import wanted
+from simulator.runs.backends import Backend, BackendWork
+from simulator.runs.bursts import BurstMoment, SiteBursts
+from simulator.runs.measure import key_of
+from simulator.runs.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
+from simulator.scenarios.scenario import Scenario, ScenarioBurst, ScenarioService, ScenarioTargets
 
 _FIRST_PORT = 10_000
 _CLOCK_IP = "192.0.2.1"  # Of no site: it outlives them all.

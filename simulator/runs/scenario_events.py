@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from simulator.scenario import Action, ScenarioEvent
-from simulator.world import Group, SimulatedSite, World
+from simulator.runs.world import Group, SimulatedSite, World
+from simulator.scenarios.scenario import Action, ScenarioEvent
 
 
 def happen(world: World, event: ScenarioEvent) -> None:
