@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Final, TypeVar
 
 import msgspec
@@ -283,7 +284,7 @@ def read_secret(path: Path, bytes_max: int = limits.SECRET_FILE_BYTES_MAX) -> by
             raise CertError(
                 str(path),
                 "may not be read by this user",
-                f"See which owner or mode is why: namei -l {path}",
+                f"See which owner or mode is why: namei -l {quote(str(path))}",
             ) from error
         raise
     try:
@@ -358,12 +359,14 @@ def _check_private(path: Path, found: os.stat_result, mode: int) -> None:
         raise CertError(
             str(path),
             f"belongs to user {found.st_uid}, not to {os.geteuid()} who runs this",
-            f"Run: chown {os.geteuid()} {path}",
+            f"Run: chown {os.geteuid()} {quote(str(path))}",
         )
     have = stat.S_IMODE(found.st_mode)
     if have & ~mode & 0o777:
         raise CertError(
-            str(path), f"may be used by others (mode {have:04o})", f"Run: chmod {mode:04o} {path}"
+            str(path),
+            f"may be used by others (mode {have:04o})",
+            f"Run: chmod {mode:04o} {quote(str(path))}",
         )
 
 

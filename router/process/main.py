@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 from certs.errors import CertError
 from certs.files import sweep_temporaries
@@ -46,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     run = directory / "run"
     try:
         if not directory.is_dir():
-            made_by = f"mkdir -p -m 0700 {directory}" if namespace else "sitectl init NAME"
+            made_by = (
+                f"mkdir -p -m 0700 {quote(str(directory))}" if namespace else "sitectl init NAME"
+            )
             raise RouterError(
                 f"--site-dir {directory}: there is no such directory. Make it: {made_by}"
             )

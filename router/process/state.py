@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -311,5 +312,5 @@ def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
             str(path),
             "$",
             f"is not a state file of ours: {error}",
-            hint=f"The router can do without it: rm {path}",
+            hint=f"The router can do without it: rm {quote(str(path))}",
         ) from error

@@ -3,6 +3,7 @@
 import socket
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Final, TypeVar
 
 import msgspec
@@ -216,7 +217,7 @@ def _decoded(path: Path, kind: type[_Kept]) -> _Kept | None:
     try:
         return msgspec.json.decode(data, type=kind)
     except UNREADABLE_JSON as error:
-        hint = f"The router can do without it: rm {path}"
+        hint = f"The router can do without it: rm {quote(str(path))}"
         raise _unreadable(path, f"is damaged: {error}", hint) from error
 
 

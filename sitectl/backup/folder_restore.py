@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
+from shlex import quote
 from typing import Final, NamedTuple
 
 import msgspec
@@ -112,9 +113,10 @@ def _here(site: DirectorySite, content: Content) -> Content | None:
     try:
         site_id = SiteIdentity.load(site.secrets).site_id
     except (CertError, OSError) as error:
+        place = str(site.directory)
         raise conflict(
-            f"{site.directory} is there and is no whole site: {error}",
-            f"Move it away: mv {site.directory} {site.directory}.old",
+            f"{place} is there and is no whole site: {error}",
+            f"Move it away: mv {quote(place)} {quote(place + '.old')}",
             code="SW0658",
         ) from error
     if site_id != content.site_id:

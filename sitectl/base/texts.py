@@ -3,6 +3,7 @@
 import difflib
 import stat
 from pathlib import Path
+from shlex import quote
 from typing import Final, TypeVar
 
 import msgspec
@@ -43,7 +44,9 @@ def text_of(path: Path) -> str:
         with path.open("rb") as file:  # No more than is read anyway: it may be a device.
             content = file.read(TEXT_BYTES_MAX + 1)
     except FileNotFoundError as error:
-        raise not_found(f"no file {path}", f"See what there is: ls {path.parent}") from error
+        raise not_found(
+            f"no file {path}", f"See what there is: ls {quote(str(path.parent))}"
+        ) from error
     if len(content) > TEXT_BYTES_MAX:
         raise usage(f"{path} has more than {TEXT_BYTES_MAX} bytes")
     return decoded(content, str(path))

@@ -1,6 +1,7 @@
 """The interface of runtimes, which keep the router of a directory site running."""
 
 from abc import ABC, abstractmethod
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from router.model.errors import ConfigError
@@ -40,4 +41,4 @@ class Runtime(ABC):
 
     def log_hint(self) -> str:
         """The command to read the router's log."""
-        return f"tail {self.site.log}"
+        return f"tail {quote(str(self.site.log))}"

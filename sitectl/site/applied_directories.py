@@ -4,6 +4,7 @@
 """
 
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import msgspec
@@ -66,9 +67,10 @@ class AppliedDirectories:
         except FileNotFoundError:
             return {}
         except (CertError, *UNREADABLE_JSON) as error:
+            remove = f"rm {quote(str(self._file))}"
             raise Failure(
                 Exit.FAILED,
                 "damaged",
                 f"{self._file} is damaged: it says what directories made at this site",
-                f"Remove it; what then vanishes from them is not noticed once: rm {self._file}",
+                f"Remove it; what then vanishes from them is not noticed once: {remove}",
             ) from error

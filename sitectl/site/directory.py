@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from certs.errors import CertError
@@ -54,7 +55,7 @@ class DirectorySite(Site):
 
     def log_hint(self) -> str:
         """The command to read its router's log; empty: it is not known now."""
-        return f"tail {self.log}"
+        return f"tail {quote(str(self.log))}"
 
     @property
     def links(self) -> LinkTokens:

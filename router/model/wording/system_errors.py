@@ -1,6 +1,7 @@
 """Refusals of the operating system as text, with the next step."""
 
 import errno
+from shlex import quote
 from typing import Final
 
 _DISK_STEPS: Final = {
@@ -26,9 +27,13 @@ def step_after(error: OSError) -> str:
     if error.errno == errno.EACCES and not place:  # A port below 1024, which no user owns.
         return ""
     if isinstance(error, PermissionError):
-        mode = f". If you are that user, see which mode is why: namei -l {place}" if place else ""
+        mode = (
+            f". If you are that user, see which mode is why: namei -l {quote(place)}"
+            if place
+            else ""
+        )
         return f"Run as the user that owns it{mode}"
     step = _DISK_STEPS.get(error.errno or 0, "")
     if not step and place:
-        return f"See what is there: ls -ld {place.rpartition('/')[0] or '.'}"
+        return f"See what is there: ls -ld {quote(place.rpartition('/')[0] or '.')}"
     return step.format(there="there" if place else "where this writes to")

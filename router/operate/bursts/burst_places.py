@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from certs.errors import CertError
@@ -53,7 +54,8 @@ class DirectoryPlace:
             try:
                 secret = read_secret(path).strip()
             except FileNotFoundError:
-                made = f"mkdir -p {path.parent} && openssl rand -hex 32 > {path}"
+                parent, file = quote(str(path.parent)), quote(str(path))
+                made = f"mkdir -p {parent} && openssl rand -hex 32 > {file}"
                 hint = f"(umask 077; {made})"
                 return HookOutcome(ok=False, text=f"{path} does not exist", hint=hint)
             except CertError as error:

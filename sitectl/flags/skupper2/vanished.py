@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from sitectl.base import output
@@ -43,7 +44,7 @@ class VanishedObjects:
         for one in self._documents:
             output.note(
                 f"{one.kind} {one.name} is no longer in {directory} and still counts. To remove "
-                f"it: sitectl apply -f {directory} --prune"
+                f"it: sitectl apply -f {quote(str(directory))} --prune"
             )
         self._tell_others(directory)
         return []

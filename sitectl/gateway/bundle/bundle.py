@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -301,7 +302,7 @@ def out_directory(words: str) -> Path:
     try:
         out.mkdir(mode=0o700, exist_ok=True)
     except FileNotFoundError as error:
-        raise usage(f"no directory {out.parent}", f"mkdir -p {out.parent}") from error
+        raise usage(f"no directory {out.parent}", f"mkdir -p {quote(str(out.parent))}") from error
     return out
 
 

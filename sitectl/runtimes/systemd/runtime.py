@@ -6,6 +6,7 @@ of an older unit. State and keys stay in the site's directory throughout.
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from certs.files import make_directory
@@ -219,7 +220,7 @@ class SystemdRuntime(Runtime):
                 raise not_allowed(
                     f"user {owner.user!r}, the user that the router runs as, cannot pass {closed}, "
                     f"where it needs {path}",
-                    f"chmod -R go+rX {closed}, or install it below /opt or /usr/local",
+                    f"chmod -R go+rX {quote(closed)}, or install it below /opt or /usr/local",
                     code="SW0605",
                 )
 

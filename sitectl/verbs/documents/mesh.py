@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -184,7 +185,7 @@ def _invite(settings: Settings, mesh: "Mesh", directory: Path, life_s: float) ->
     for name, path, links in made:
         output.note(
             f"invitation of {name}: {path} ({output.count(links, 'link')}, secret). There: "
-            f"sitectl --site {name} mesh apply -f FILE --invitation {path.name}"
+            f"sitectl --site {name} mesh apply -f FILE --invitation {quote(path.name)}"
         )
     if not made:
         output.note("no site out of reach dials one of these, so there is no invitation")

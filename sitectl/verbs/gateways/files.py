@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 import click
@@ -170,7 +171,7 @@ def export_config(settings: Settings, words: tuple[str, ...], name: str | None) 
         return
     path = Path(file)
     if not path.absolute().parent.is_dir():
-        raise not_found(f"no directory {path.parent}", f"mkdir -p {path.parent}")
+        raise not_found(f"no directory {path.parent}", f"mkdir -p {quote(str(path.parent))}")
     change = "created"
     if path.exists():
         change = "unchanged" if texts.text_of(path) == text else "updated"

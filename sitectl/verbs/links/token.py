@@ -4,6 +4,7 @@ import secrets
 import time
 from collections import Counter
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -146,7 +147,7 @@ def _require_place(site: Site, file: str, force: bool) -> None:
 def _tell(settings: Settings, token: "Token", file: Path, told: str) -> None:
     text = output.safe(f"token {token.name} {told}")
     output.emit_item(settings, "Token", {**token_fields(token), "file": str(file)}, lambda: text)
-    output.note(f"At the other site: sitectl link create {file}")
+    output.note(f"At the other site: sitectl link create {quote(str(file))}")
 
 
 def _made_before(

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -331,7 +332,7 @@ def _first_line(given: str) -> bytes:
             with Path(given).open("rb") as file:
                 data = file.read(seal.PASSPHRASE_BYTES_MAX + 1)
                 if os.fstat(file.fileno()).st_mode & 0o077:
-                    output.note(f"{given} may be read by others: chmod 0600 {given}")
+                    output.note(f"{given} may be read by others: chmod 0600 {quote(given)}")
     except FileNotFoundError:
         raise not_found(f"no file {given} with the passphrase", _SOURCE) from None
     if len(data) > seal.PASSPHRASE_BYTES_MAX:

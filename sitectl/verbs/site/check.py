@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence, Set
 from importlib import util
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import click
@@ -264,7 +265,10 @@ def _unwritable(site: DirectorySite) -> Iterator[Finding]:
         if not os.access(place, os.W_OK | os.X_OK):
             reason = f"{place} cannot be written: no change of the site and no event is stored"
             yield Finding(
-                "error", "SW0505", reason, f"Mount it for writing, or see: ls -ld {place}"
+                "error",
+                "SW0505",
+                reason,
+                f"Mount it for writing, or see: ls -ld {quote(str(place))}",
             )
             return
         full = _full_disk(place) if place.stat().st_dev != disk_of_all else None
@@ -287,7 +291,9 @@ def _state_files(site: DirectorySite) -> Iterator[Finding]:
             yield Finding("error", "SW0505", reason, error.hint)
         except UNREADABLE_JSON as error:
             reason = f"{path} is damaged, and the router does not start with it: {error}"
-            yield Finding("error", "SW0505", reason, f"The router can do without it: rm {path}")
+            yield Finding(
+                "error", "SW0505", reason, f"The router can do without it: rm {quote(str(path))}"
+            )
 
 
 def _secrets(site: DirectorySite) -> Iterator[Finding]:
@@ -297,7 +303,7 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
         if _is_open_to_others(path)
     ]
     for path in loose:
-        hint = f"chmod go-rwx {path}"
+        hint = f"chmod go-rwx {quote(str(path))}"
         yield Finding("error", "SW0511", f"{path} is open to other users", hint)
     from certs import certificates
     from certs.ca.authority import Authority
