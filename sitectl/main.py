@@ -289,8 +289,25 @@ def cli() -> None:
     """
 
 
+def _open_closed_streams() -> None:
+    """A caller that closed one of the three streams (``>&-``) wants nothing of it.
+
+    Python then has None there, and the next file that is opened would get the number, so that
+    errors of libraries would be written into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays.
+            setattr(sys, name, stream)
+
+
 def main() -> None:
     """The command `sitectl`."""
+    _open_closed_streams()
     if COMPLETE_VARIABLE in os.environ:
         # Completion prints words, and no errors into the line that the user types.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
