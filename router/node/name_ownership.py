@@ -8,7 +8,7 @@ from router.admin.endpoints.names import NameView
 from router.admin.ports import CommandRefused
 from router.model.events import Problem, Tell
 from router.model.ids import SiteId
-from router.model.limits import OWNER_WITHDRAWN_S
+from router.model.limits import LSA_MAX_AGE_S, OWNER_WITHDRAWN_S
 from router.model.rights.owners import Owner
 from router.model.rights.sharing import names_site
 from router.model.wording.withdrawal import withdrawal
@@ -202,10 +202,14 @@ def _of_idle(table: RouteTable, name: str, claims: Sequence[Claim]) -> Problem:
     owner, adopt = _named(table, sites), f"sitectl service adopt {name} --from SITE"
     if any(site in table.sites and table.sites[site].reachable for site in sites):
         why = "does not declare it now"
-        hint = (
-            f"If {owner} has just deleted it, that of {others} counts within "
-            f"{OWNER_WITHDRAWN_S:g} s. To decide it: {adopt}"
-        )
+        counts = f"If {owner} has just deleted it, that of {others} counts"
+        when = f"within {OWNER_WITHDRAWN_S:g} s"
+        if not table.partly.isdisjoint(sites):
+            when = (
+                f"{LSA_MAX_AGE_S / 60:g} min after its router that is out of reach was last heard: "
+                "that one may declare it"
+            )
+        hint = f"{counts} {when}. To decide it: {adopt}"
     else:
         why, hint = "is out of reach", f"If {owner} will not come back: {adopt}"
     return Problem(

@@ -156,6 +156,7 @@ class SiteRouter:
             now=self._network.now(),
             service_ttl_s=start.service_ttl_s,
             restored=start.restored,
+            common=start.common,
             owners=self._keeper.owners(),
             unix=time.time,
         )

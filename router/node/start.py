@@ -11,6 +11,7 @@ class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     ``connections_max``: connections of service clients, over all listeners, of which there are at
     most ``listeners_max``. ``place``: human-readable location of this process, sent to neighbors.
     ``restored``: Unix seconds at which its state was restored from a backup, 0: never.
+    ``common``: all routers of the site read the same documents.
     ``has_inner_door``: other workers of this router dial it. ``worker``: its number among them.
     """
 
@@ -23,5 +24,6 @@ class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     listeners_max: int = limits.LISTENERS_MAX
     place: str = ""
     restored: int = 0
+    common: bool = False
     has_inner_door: bool = False
     worker: int = 0

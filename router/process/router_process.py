@@ -149,6 +149,7 @@ class RouterProcess:
                 listeners_max=listeners_max(),
                 place=f"{socket.gethostname()}, process {os.getpid()}",
                 restored=self._trust.restored_at,
+                common=bool(self.store.namespace),
                 has_inner_door=self.part.count > 1,
                 worker=self.part.index,
             ),

@@ -38,7 +38,7 @@ class RoutingCore:
     long declarations of lost routers count; never beyond their LSA's age. ``restored``: Unix
     seconds at which the site's state was restored from a backup, 0: never. ``owners``: the owners
     of names when `owners` was last stored. ``unix``: the wall clock, by which grants end; without
-    one no grant ends.
+    one no grant ends. ``common``: as in `Topology`.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class RoutingCore:
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
         unix: Callable[[], float] = no_clock,
+        common: bool = False,
     ) -> None:
         origin = OwnOrigin(
             identity,
@@ -63,6 +64,7 @@ class RoutingCore:
             stub=stub,
             now=now,
             restored=restored,
+            common=common,
         )
         self._splitter = Splitter()
         self._lsdb = Lsdb(Node(identity.router, identity.site))
@@ -76,6 +78,7 @@ class RoutingCore:
             self._own,
             software=version,
             stub=stub,
+            common=common,
             service_ttl_s=service_ttl_s,
             owners=owners,
             now=now,

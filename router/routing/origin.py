@@ -17,6 +17,7 @@ class OwnOrigin:
     __slots__ = (
         "_birth",
         "_budget",
+        "_common",
         "_head",
         "_identity",
         "_last_at",
@@ -40,9 +41,10 @@ class OwnOrigin:
         stub: bool,
         now: float,
         restored: int = 0,
+        common: bool = False,
     ) -> None:
         self._identity = identity
-        self._restored = restored
+        self._restored, self._common = restored, common
         self._birth = (epoch, boot_nonce)
         self._software, self._stub = software, stub
         # Half of the budget that others grant us: a loss that is sent early must find room.
@@ -106,6 +108,7 @@ class OwnOrigin:
             terms=stated,
             bars=bars,
             deleted=deleted,
+            common=self._common,
         )
         if whole or head != self._head:
             parts.append(self._signed(0, head))

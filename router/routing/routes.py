@@ -32,6 +32,7 @@ class Routes:
     __slots__ = (
         "_absent",
         "_bars",
+        "_common",
         "_declarations",
         "_graph",
         "_identity",
@@ -66,11 +67,13 @@ class Routes:
         owners: Mapping[str, Owner],
         now: float,
         unix: Callable[[], float],
+        common: bool,
     ) -> None:
         self._identity = identity
         self._node = Node(identity.router, identity.site)
         self._lsdb, self._neighbours, self._own = lsdb, neighbours, own
         self._software, self._stub, self._unix = software, stub, unix
+        self._common = common
         self._standing = NO_SITE_HAS_TERMS
         self._rules = SharingRules()
         self._declarations: tuple[Declaration, ...] = ()
@@ -263,6 +266,7 @@ class Routes:
             name=self._identity.name,
             version=self._software,
             draining=self._own.is_draining,
+            common=self._common,
             declarations=self._declarations,
             adjacencies=tuple(one.router for one in self._neighbours.counting()),
             rules=self._rules,

@@ -52,7 +52,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     owner ends; None: none does. ``barred``: by service, the sites that declare it and are put out,
     or barred and not reached. ``deleted``: sites that reported so before they went; ``sites`` no
     longer has them. ``bars`` are those that any site publishes. ``put_out``: sites whose
-    declarations and targets count for nothing here, ``void`` those declarations.
+    declarations and targets count for nothing here, ``void`` those declarations. ``partly``: sites
+    that are reached, and one of whose routers is not and may declare what the others do not.
     """
 
     generation: int
@@ -78,6 +79,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     put_out: frozenset[SiteId] = frozenset()
     void: tuple[Declaration, ...] = ()
     deleted: frozenset[SiteId] = frozenset()
+    partly: frozenset[SiteId] = frozenset()
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from router.model.limits import LSA_MAX_AGE_S
+from router.model.limits import LSA_MAX_AGE_S, SERVICE_SYNC_TTL_S
 from router.model.specs import ServiceProtocol
 from router.model.wording.withdrawal import withdrawal
 from router.node.name_ownership import problems_of
@@ -251,6 +251,37 @@ def test_a_name_that_its_owner_withdraws_is_not_said_to_be_that_of_a_site_out_of
     assert problem.hint.startswith("If a has just deleted it, that of b counts within 10 s.")
     world.run(10)
     assert not c.router.problems()
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_a_router_out_of_reach_that_may_declare_a_name_is_said_to_hold_it_back(
+    common: bool,
+) -> None:
+    world = World(1, "a", "b", "c", "a2", common=common)
+    a, b, c, a2 = world.sites.values()
+    a2.join(a)
+    for other in (a, b, a2):
+        c.link(other, cost=1)
+    for router in (a, a2):
+        router.declare()
+    world.run(5)
+    b.declare(policy="balanced")
+    a2.kill()
+    world.run(SERVICE_SYNC_TTL_S + 1)
+    a.services.clear()
+    a.apply()
+    world.run(2)
+    (problem,) = [p for p in c.router.problems() if p.code == "SW0341"]
+    when = (
+        "within 10 s."
+        if common
+        else "15 min after its router that is out of reach was last heard: that one may declare it."
+    )
+    assert problem.hint.startswith(f"If a has just deleted it, that of b counts {when}")
+    world.run(10)
+    assert ("SW0341" in {p.code for p in c.router.problems()}) is not common
+    world.run(LSA_MAX_AGE_S)
+    assert "SW0341" not in {p.code for p in c.router.problems()}
 
 
 def test_the_deleted_site_that_declared_a_service_is_named_for_as_long_as_nobody_declares_it() -> (

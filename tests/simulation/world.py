@@ -319,6 +319,7 @@ class SimSite:
                 version="simulated",
                 is_edge=self.name in self.world.edges,
                 restored=self.restored,
+                common=self.world.common,
                 has_inner_door=self.part.count > 1,
                 worker=self.part.index,
             ),
@@ -546,9 +547,11 @@ class World:
         *names: str,
         delay_s: float = 0.001,
         edges: frozenset[str] = frozenset(),
+        common: bool = False,
     ) -> None:
+        """``common``: routers of one site read the same documents, as in a namespace."""
         self.seed = seed
-        self.edges = edges
+        self.edges, self.common = edges, common
         self.internet = SimulatedInternet(seed, delay_s=delay_s)
         self.journal: list[str] = []
         self.seen: list[bytes] = []  # Request heads at all targets, those of former lives too.

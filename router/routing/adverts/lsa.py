@@ -99,7 +99,8 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
 
     ``restored``: Unix seconds at which the state of its site was restored from a backup; 0: never.
     ``terms``: the terms that adjacencies refer to. ``bars``: see `router.routing.bars`.
-    ``deleted``: the site will not come back.
+    ``deleted``: the site will not come back. ``common``: all such routers of the site read the same
+    documents, as those of a namespace do, so the others speak for one that is lost.
     """
 
     adjacencies: Annotated[tuple[Adjacency, ...], msgspec.Meta(max_length=ADJACENCIES_MAX)]
@@ -112,6 +113,7 @@ class Topology(msgspec.Struct, frozen=True, array_like=True, tag="topology", kw_
     terms: tuple[Terms, ...] = ()
     bars: Annotated[tuple[Bar, ...], msgspec.Meta(max_length=BARS_MAX)] = ()
     deleted: bool = False
+    common: bool = False
 
 
 class Services(msgspec.Struct, frozen=True, array_like=True, tag="services"):

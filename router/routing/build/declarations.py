@@ -23,6 +23,7 @@ class ToldDeclarations(msgspec.Struct, frozen=True):
     claims: dict[str, tuple[Claim, ...]]
     idle: dict[str, tuple[Claim, ...]]
     refused: dict[str, tuple[SiteId, ...]]
+    partly: frozenset[SiteId]
 
 
 def declarations_of(
@@ -38,9 +39,9 @@ def declarations_of(
 ) -> ToldDeclarations:
     """``deleted`` sites have withdrawn their declarations.
 
-    Exports of a lost router do not count where another one of its site is reached: all routers of a
-    namespace read the same objects, and the lost one's knowledge is older. Routers of a site on
-    hosts have separate documents.
+    A lost router's do not count where another one of its site is reached that reads the same
+    documents (`Topology.common`): the lost one's knowledge is older. Routers of a site on hosts
+    have separate documents.
     """
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
@@ -49,19 +50,16 @@ def declarations_of(
         claim = Claim(declaration, own.node.site, own.node.router, 0)
         told.setdefault(declaration.name, []).append(claim)
         seen.setdefault(declaration.name, []).append(claim)
-    present = {origin.node.site for origin in others if origin.is_whole and origin.node in routes}
-    present.add(own.node.site)
+    replaced = _replaced(own, others, routes)
     versions = {origin.node: origin.head.newness for origin in others if origin.head}
     for origin in others:
-        if origin.node not in kept or origin.node.site in deleted:
+        is_over = origin.node.site in deleted or origin.node in replaced
+        if origin.node not in kept or is_over:
             continue
         party = Party(origin.node.site, names[origin.node.site])
         cost = routes[origin.node].cost if origin.node in routes else None
         version = versions[origin.node]
-        is_replaced = origin.node not in routes and origin.node.site in present
         for declaration in origin.declarations:
-            if is_replaced and declaration.export is not None:
-                continue
             if not view.may_declare(party.site, declaration.name):
                 continue
             if owners.is_old(declaration, origin.node, version):
@@ -73,7 +71,9 @@ def declarations_of(
             elif view.is_offered(party.site, declaration.name, declaration.export_to):
                 refused.setdefault(declaration.name, []).append(claim)
     there = [one for one in others if one.node in routes and one.node.site != own.node.site]
-    heard = _heard(others, routes, view) | {site: set() for site in deleted}
+    living = [origin for origin in others if origin.node not in replaced]
+    heard, partly = _heard(living, routes, view)
+    heard |= {site: set() for site in deleted}
     owners.learn(seen, heard, now, versions, unix=view.unix, is_alone=not there)
     declared, idle = _in_force_or_idle(seen, own.node.site, owners.records, view.unix)
     return ToldDeclarations(
@@ -84,7 +84,17 @@ def declarations_of(
             name: tuple(dict.fromkeys(claim.site for claim in in_order(refused[name])))
             for name in sorted(refused.keys() - declared.keys())
         },
+        partly,
     )
+
+
+def _replaced(own: OwnRouter, others: Iterable[Origin], routes: Mapping[Node, Route]) -> set[Node]:
+    """Lost routers of which another one of the site, that reads the same documents, is reached."""
+    common = [one for one in others if one.topology is not None and one.topology.common]
+    present = {one.node.site for one in common if one.is_whole and one.node in routes}
+    if own.common:
+        present.add(own.node.site)
+    return {one.node for one in common if one.node not in routes and one.node.site in present}
 
 
 def _limited(
@@ -118,8 +128,9 @@ def _in_force_or_idle(
 
 def _heard(
     others: Iterable[Origin], routes: Mapping[Node, Route], view: SharingView
-) -> dict[SiteId, set[str]]:
-    """Sites whose declarations are fully known, with the names they declare for us.
+) -> tuple[dict[SiteId, set[str]], frozenset[SiteId]]:
+    """Sites whose declarations are fully known, with the names they declare for us; and sites that
+    are reached and may have others.
 
     Only their own signed LSAs count: rules or terms of others that hide a declaration from us do
     not withdraw it. All routers of a site must be reached: one may declare what another does not.
@@ -135,7 +146,8 @@ def _heard(
         for told in origin.declarations:
             if name_any(told.export_to, view.party):
                 names.add(told.name)
-    return {site: names for site, names in heard.items() if site not in partly}
+    whole = {site: names for site, names in heard.items() if site not in partly}
+    return whole, frozenset(heard.keys() & partly)
 
 
 def _owner_first(claims: Sequence[Claim], owner: Owner | None) -> list[Claim]:

@@ -15,6 +15,7 @@ class OwnRouter(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     draining: bool
+    common: bool
     declarations: tuple[Declaration, ...]
     adjacencies: tuple[RouterId, ...]
     rules: SharingRules

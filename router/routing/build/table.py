@@ -83,6 +83,7 @@ def build_table(
         put_out=put_out,
         void=void,
         deleted=deleted,
+        partly=told.partly,
     )
 
 

@@ -61,6 +61,7 @@ class EdgeRouting:
         restored: int = 0,
         owners: Mapping[str, Owner] = NOBODY,
         unix: Callable[[], float] = no_clock,
+        common: bool = False,
     ) -> None:
         """``owners``: stored before it became an edge; its neighbor's owners count. ``unix`` as for
         `RoutingCore`."""
@@ -74,6 +75,7 @@ class EdgeRouting:
             restored=restored,
             owners=owners,
             unix=unix,
+            common=common,
         )
         self._unix = unix
         self._node = Node(identity.router, identity.site)

@@ -113,7 +113,7 @@ class Hour:
         has_two = chance.random() < TWO_ROUTERS
         edges = frozenset({"c"} if chance.random() < AN_EDGE else ())
         names = ("a", "b", "c", *(("a2",) if has_two else ()))
-        self.world = World(seed, *names, edges=edges)
+        self.world = World(seed, *names, edges=edges, common=True)
         if has_two:
             self.world["a2"].join(self.world["a"])
         self.network = NetworkTruth(self.world)

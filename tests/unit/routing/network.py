@@ -49,6 +49,8 @@ class Network:
         epoch: int = 1,
         nonce: bytes = b"",
         owners: Mapping[str, Owner] = NOBODY,
+        *,
+        common: bool = False,
     ) -> RoutingCore:
         return RoutingCore(
             self.identities[name],
@@ -58,6 +60,7 @@ class Network:
             now=self.now,
             owners=owners,
             unix=lambda: self.now,
+            common=common,
         )
 
     def table(self, name: str) -> RouteTable:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from router.model.ids import ServiceKey
-from router.model.limits import SERVICE_SYNC_TTL_S
+from router.model.limits import LSA_MAX_AGE_S, OWNER_WITHDRAWN_S, SERVICE_SYNC_TTL_S
 from router.model.messages.adverts import Declaration
 from router.model.messages.exports import ExportedPort, ExportTerms
 from router.model.specs import ServiceProtocol
@@ -205,7 +205,7 @@ def test_a_lost_router_exports_nothing_that_its_successor_does_not() -> None:
     """A ServiceImport named an export for minutes after it was deleted, if the router of the
     exporting namespace had been replaced just before."""
     exports = [exported("x"), exported("y")]
-    network = with_two_routers_of_one_site(exports, [])
+    network = with_two_routers_of_one_site(exports, [], common=True)
     network.cut("west", "one")
     network.run(1.0)
     assert set(network.table("west").declarations) == {"x", "y"}
@@ -233,11 +233,52 @@ def test_a_lost_router_of_a_host_site_declares_its_own_documents_for_the_ttl() -
     assert set(network.table("west").declarations) == {"x"}
 
 
-def with_two_routers_of_one_site(one: Sequence[Declaration], two: Sequence[Declaration]) -> Network:
-    """Router "one" is linked to "west", router "two" to none yet."""
+def test_a_lost_router_of_a_namespace_declares_nothing_that_another_one_does_not() -> None:
+    """A service that was deleted was listed for minutes more, here and at other sites, if a router
+    of the namespace had just been replaced."""
+    both = [declare("x"), declare("y")]
+    network = with_two_routers_of_one_site(both, both, common=True)
+    network.connect("west", "two")
+    network.connect("one", "two")
+    network.run(1.0)
+    network.cut("west", "one")
+    network.cut("one", "two")
+    network.run(1.0)
+    for name in ("west", "two"):
+        assert set(network.table(name).declarations) == {"x", "y"}
+    network.serve("two", [declare("x")])
+    network.run(0.2)
+    for name in ("west", "two"):
+        assert set(network.table(name).declarations) == {"x"}
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_a_lost_router_keeps_a_name_that_only_it_may_declare(common: bool) -> None:
+    """Other routers of a namespace read the same documents, those of a host have separate ones."""
+    network = with_two_routers_of_one_site([declare("x")], [declare("x")], common=common)
+    network.connect("west", "two")
+    network.run(1.0)
+    network.cut("west", "one")
+    network.run(SERVICE_SYNC_TTL_S + 1.0)
+    owner = network.identities["two"].site
+    assert network.table("west").owners["x"].sites == (owner,)
+    network.serve("two", [])
+    network.run(OWNER_WITHDRAWN_S + 1.0)
+    assert ("x" in network.table("west").owners) is not common
+    assert network.table("west").partly == (frozenset() if common else {owner})
+    network.run(LSA_MAX_AGE_S)
+    assert "x" not in network.table("west").owners
+    assert not network.table("west").partly
+
+
+def with_two_routers_of_one_site(
+    one: Sequence[Declaration], two: Sequence[Declaration], *, common: bool = False
+) -> Network:
+    """Router "one" is linked to "west", router "two" to none yet; ``common``: documents."""
     network = Network(["west", "one", "two"])
     network.identities["two"] = SameSiteIdentity(network.identities["one"], "88" * 8)
-    network.cores["two"] = network.make_core("two")
+    for name in ("one", "two"):
+        network.cores[name] = network.make_core(name, common=common)
     network.serve("one", one)
     network.serve("two", two)
     network.connect("west", "one")
