@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Final, NamedTuple
 
 from router.admin.views.live import ServiceNow
@@ -87,7 +88,7 @@ def _unsaid_of_documents(truth: Truth, key: str, site: SimSite, said: Said) -> I
 
 
 def _conflict(truth: Truth, key: str) -> bool:
-    """Two sites declare it for long, of which this router has long known."""
+    """Two sites declare it differently for long, of which this router has long known."""
     own = truth.name_of(key)
     declaring = [
         one
@@ -96,7 +97,9 @@ def _conflict(truth: Truth, key: str) -> bool:
         and truth.lasts("joined", key, one) > JOINED_S
         and (one == own or truth.lasts("exporting", one) > JOINED_S)
     ]
-    return len(declaring) > 1 and truth.lasts("importing", own) > JOINED_S
+    pairs = combinations(declaring, 2)
+    differ = any(truth.lasts("differing", *pair) > JOINED_S for pair in pairs)
+    return differ and truth.lasts("importing", own) > JOINED_S
 
 
 def _wrong_counts(site: SimSite, status: Status) -> Iterator[str]:

@@ -6,11 +6,12 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import permutations
 from math import inf
 from typing import Final
 
 from router.model.ids import ServiceKey
-from router.model.specs import ConnectorSpec, ServiceProtocol
+from router.model.specs import ConnectorSpec, ServiceProtocol, ServiceSpec
 from router.node.site_router import SiteRouter
 from tests.simulation.hours.network import Fact, Facts, NetworkTruth
 from tests.simulation.world import Answer, SimSite, Target
@@ -54,7 +55,7 @@ class Truth:
         """A request takes so long at a target that is well."""
         self._facts = Facts(lambda: self.now)
         self.answers: dict[str, deque[Answer]] = {
-            name: deque(maxlen=12_000) for name in world.sites
+            name: deque(maxlen=120_000) for name in world.sites
         }
         self._spilled: dict[str, deque[tuple[float, Mapping[str, int]]]] = {
             name: deque(maxlen=64) for name in world.sites
@@ -103,6 +104,9 @@ class Truth:
             self._sample_site(name)
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
+        for one, other in permutations(self.names, 2):
+            told = [self._declared_at(one), self._declared_at(other)]
+            self._note(("differing", one, other), all(told) and told[0] != told[1])
         tables = [one.router.routing.table.declarations for one in self._world.sites.values()]
         declared = [table[self.service.name] for table in tables if self.service.name in table]
         policies = [one.declaration.spec.policy for one in declared]
@@ -111,6 +115,11 @@ class Truth:
     def _routers_of(self, name: str) -> list[SimSite]:
         """Running or not."""
         return [site for site in self._world.sites.values() if site.name == name]
+
+    def _declared_at(self, name: str) -> list[ServiceSpec]:
+        """By its routers, running or not."""
+        found = [one.services.get(self.service.name) for one in self._routers_of(name)]
+        return [spec for spec in found if spec is not None]
 
     def _targets_of(self, name: str) -> list[Target]:
         return [target for one in self._routers_of(name) for target in self.targets_of(one)]
