@@ -14,6 +14,7 @@ from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.failures import Failure
 from tests.kubernetes.kubelet import NODE
 from tests.kubernetes.manifests import Json, pod, pod_template, service, workload
+from tests.kubernetes.world import is_over
 from tests.scenario.waiting import stays, until
 
 HOLLOW = "registry.example.test/app:1"
@@ -198,12 +199,12 @@ def test_recreate_ends_all_pods_before_it_begins_new_ones(cluster: Cluster) -> N
     cluster.patch("Deployment", "web", {"spec": {"template": template("web", "app:2")}})
 
     def done() -> bool:
-        found = cluster.list("Pod", "default")
+        found = [pod for pod in cluster.list("Pod", "default") if not is_over(pod)]
         images.append({each["spec"]["containers"][0]["image"] for each in found})
         return images[-1] == {"app:2"}
 
     until(done, "only new pods")
-    assert {HOLLOW, "app:2"} not in images
+    assert {HOLLOW, "app:2"} not in images, "an old pod still ran"
 
 
 def test_a_stateful_set_names_its_pods_and_goes_in_order(cluster: Cluster) -> None:
