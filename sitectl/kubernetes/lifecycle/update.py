@@ -136,6 +136,8 @@ def _difference(before: Object | None, wanted: Object) -> dict[str, Any]:
 def _sentence(item: dict[str, Any]) -> str:
     text = f"{item['object']} would be {item['change']}"
     if item["change"] == "updated":
-        text += f" (it is of {item['version']['from'] or 'a version that did not say so'})"
+        before, after = item["version"]["from"], item["version"]["to"]
+        of = f"it is of {before or 'a version that did not say so'}"
+        text += f" ({'of this version, with other content' if before == after else of})"
     image = item.get("image")
     return text + (f", image {image['from']} to {image['to']}" if image else "")

@@ -189,7 +189,11 @@ def test_update_check_names_what_would_change(shop: NamespaceLine, cluster: Fake
     cluster.calls.clear()
     result = shop("update", "--check")
     assert result.exit_code == 3
-    assert result.stdout == f"Role/spillway-router would be updated (it is of {__version__})\n"
+    said = "Role/spillway-router would be updated (of this version, with other content)\n"
+    assert result.stdout == said
+    cluster.found("Role", "spillway-router")["metadata"]["annotations"] = {}
+    said = "Role/spillway-router would be updated (it is of a version that did not say so)\n"
+    assert shop("update", "--check").stdout == said
     assert all(method == "GET" for method, _ in cluster.calls)
 
 
