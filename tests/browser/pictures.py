@@ -391,6 +391,51 @@ def many_sites(number: int = 100) -> Live:
     )
 
 
+LONG_SERVICE: Final = f"orders-of-{'all-' * 13}x"
+LONG_SITE: Final = f"hall-of-{'all-' * 13}xyz"
+UNBROKEN: Final = "b" * 63
+
+
+def long_names() -> Live:
+    """Names of 63 characters, one of them without a hyphen, and figures up to a million."""
+    network = a_network([(HERE, LONG_SITE, 5), (LONG_SITE, UNBROKEN, 123_456)])
+    parts = [
+        a_part(HERE, 0, in_flight=20),
+        a_part(LONG_SITE, 5, in_flight=17),
+        a_part(UNBROKEN, 123_461, in_flight=1_000_000, capacity=1_000_000),
+    ]
+    spilled = {LONG_SITE: 600_000.0, UNBROKEN: 54_321.5}
+    now = now_of(
+        LONG_SERVICE,
+        requests_per_s=1_000_000.0,
+        overflow_per_s=654_321.5,
+        overflow_to=spilled,
+        spilled_per_s=654_321.5,
+        spilled_to=spilled,
+        spilled_for={"full": 654_321.5},
+        why=f"20 of 20 slots of east are busy: 600000/s go to {LONG_SITE} (cost 5), 54322/s to"
+        f" {UNBROKEN} (cost 123461)",
+    )
+    endpoint = f"{UNBROKEN}.{UNBROKEN}.example:55671"
+    down = {"rtt_ms": None, "lanes": 0, "streams": 0, "certificate": ""}
+    links = (
+        a_link(UNBROKEN, LONG_SITE, cost=1_000_000, rtt_ms=12_345.6, streams=1_000_000),
+        a_link(
+            f"to-{LONG_SITE}"[:63],
+            UNBROKEN,
+            state="down",
+            error=f"{endpoint} refused the connection",
+            **down,
+        ),
+    )
+    return a_picture(
+        network=network,
+        links=links,
+        services=(a_service(LONG_SERVICE, parts, queued=1_000_000),),
+        now=(now,),
+    )
+
+
 def all_full() -> Live:
     """Every site of the service is at its capacity, requests wait and some are refused."""
     picture = burst()

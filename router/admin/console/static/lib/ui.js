@@ -151,10 +151,11 @@ export function TimeLeft({ iso, warnS, badS, exact = false }) {
  * @property {boolean} [number] Aligned to the right, in figures of equal width.
  * @property {boolean} [head] Its cells name their row.
  * @property {boolean} [long] On a phone each of its cells has a separate line.
+ * @property {boolean} [names] Its cells hold names, which may be too long for one line.
  */
 
 /** @param {Column} column */
-const classOf = (column) => (column.number ? "number" : column.long ? "long" : "");
+const classOf = (column) => ["number", "long", "names"].filter((one) => column[one]).join(" ");
 
 /**
  * On a phone each row is a block of named figures. `grid`: a grid of figures at any width. `step`:

@@ -86,7 +86,7 @@ export function Candidates({ candidates, caption }) {
     rowProps=${(one) => ({ class: one.verdict === "chosen" ? "chosen" : "" })}
     columns=${[
       { name: "Site", head: true, cell: (one) => html`<${SiteName} name=${one.site} />` },
-      { name: "Path", cell: pathText },
+      { name: "Path", names: true, cell: pathText },
       { name: "Cost", number: true, cell: (one) => count(one.path_cost) },
       { name: "Ready", number: true, cell: (one) => count(known(one, one.targets_ready)) },
       {

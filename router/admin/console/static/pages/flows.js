@@ -248,38 +248,38 @@ function Rows({ live, flows, chosen, setReading }) {
         </tr>
       </thead>
       <tbody role="rowgroup" onFocusCapture=${() => setReading(true)} onBlurCapture=${left}>
-        ${flows.map(
-          (flow) =>
-            html`<tr
-              key=${flow.id}
-              role="row"
-              tabindex=${flow.id === first ? "0" : "-1"}
-              data-flow=${flow.id}
-              class=${flow.id === chosen ? "chosen" : ""}
-              onClick=${() => setParams({ flow: flow.id })}
-              onKeyDown=${press}
-            >
-              <th scope="row" role="rowheader" class="time nowrap">${moment(flow.at)}</th>
-              <td role="cell" class="service nowrap">${portName({ ...flow, routing_key: keys.get(flow.service) })}</td>
-              <td role="cell" class="what"><code title=${what(flow)}>${what(flow)}</code></td>
-              <td role="cell" class="outcome"><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
-              <td role="cell" class="by nowrap">
-                ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">no site</span>`}
-              </td>
-              <td role="cell" class=${isPlain(flow) ? "why plain-why" : "why"}>
-                ${
-                  flow.overflow
-                    ? html`<span class="overflowed">overflow, ${flow.overflow}: </span>`
-                    : flow.spill_reason && html`<span class="overflowed">spilled, ${flow.spill_reason}: </span>`
-                }${flow.reason}
-                ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}
-              </td>
-              <td role="cell" class="took number nowrap">
-                ${flow.outcome === "under-way" ? "…" : latency(flow.total_s)}
-              </td>
-              <td role="cell" class="client nowrap muted">${flow.client}</td>
-            </tr>`,
-        )}
+        ${flows.map((flow) => {
+          const service = portName({ ...flow, routing_key: keys.get(flow.service) });
+          return html`<tr
+            key=${flow.id}
+            role="row"
+            tabindex=${flow.id === first ? "0" : "-1"}
+            data-flow=${flow.id}
+            class=${flow.id === chosen ? "chosen" : ""}
+            onClick=${() => setParams({ flow: flow.id })}
+            onKeyDown=${press}
+          >
+            <th scope="row" role="rowheader" class="time nowrap">${moment(flow.at)}</th>
+            <td role="cell" class="service nowrap" title=${service}>${service}</td>
+            <td role="cell" class="what"><code title=${what(flow)}>${what(flow)}</code></td>
+            <td role="cell" class="outcome"><${Badge} tone=${toneOf(flow)}>${outcomeText(flow)}<//></td>
+            <td role="cell" class="by nowrap" title=${flow.site}>
+              ${flow.site ? html`<${SiteName} name=${flow.site} />` : html`<span class="muted">no site</span>`}
+            </td>
+            <td role="cell" class=${isPlain(flow) ? "why plain-why" : "why"}>
+              ${
+                flow.overflow
+                  ? html`<span class="overflowed">overflow, ${flow.overflow}: </span>`
+                  : flow.spill_reason && html`<span class="overflowed">spilled, ${flow.spill_reason}: </span>`
+              }${flow.reason}
+              ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}
+            </td>
+            <td role="cell" class="took number nowrap">
+              ${flow.outcome === "under-way" ? "…" : latency(flow.total_s)}
+            </td>
+            <td role="cell" class="client nowrap muted">${flow.client}</td>
+          </tr>`;
+        })}
       </tbody>
     </table>
   </div>`;

@@ -96,7 +96,7 @@ function Links({ live, route }) {
           head: true,
           cell: (link) => html`<a href=${href("links", { ...route.params, link: link.name })}>${link.name}</a>`,
         },
-        { name: "Neighbor", cell: (link) => html`<${Neighbour} link=${link} />` },
+        { name: "Neighbor", names: true, cell: (link) => html`<${Neighbour} link=${link} />` },
         { name: "Way", cell: (link) => html`<${Direction} link=${link} />` },
         { name: "State", long: true, cell: (link) => html`<${State} link=${link} live=${live} />` },
         { name: "Cost", number: true, cell: (link) => count(link.cost) },

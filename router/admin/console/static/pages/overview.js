@@ -229,7 +229,7 @@ function Links({ live }) {
           head: true,
           cell: (row) => html`<a href=${href("links", { link: row.name })}>${row.name}</a>`,
         },
-        { name: "Neighbor", cell: (row) => html`<${SiteName} ...${row.neighbour} />` },
+        { name: "Neighbor", names: true, cell: (row) => html`<${SiteName} ...${row.neighbour} />` },
         { name: "Round trip", number: true, cell: (row) => rtt(row.rtt_ms) },
         {
           name: "State",

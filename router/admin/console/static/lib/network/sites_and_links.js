@@ -419,12 +419,13 @@ export function SitesAndLinks({ live, route }) {
           },
           {
             name: "Way",
+            names: true,
             cell: (node) =>
               inShort(wayTo(graph, found, node.id), (id) => nameOf.get(id), node.name) ||
               (node.id === here ? "–" : "none"),
           },
           { name: "Cost", number: true, cell: (node) => count(node.site?.path_cost) },
-          { name: "Services", cell: (node) => html`<${ServicesOf} node=${node} />` },
+          { name: "Services", names: true, cell: (node) => html`<${ServicesOf} node=${node} />` },
           { name: "Spills there", number: true, cell: (node) => loadText(spilled[node.name]) },
           { name: "Version", cell: (node) => node.site?.version || "–" },
           {
