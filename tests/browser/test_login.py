@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.stage import keep_picture, looking
+from tests.browser.stage import ends_at, keep_picture, looking, turn_to
 from tests.scenario.clients import Load
 from tests.scenario.harness import SHOP_PORT, Network, Site
 from tests.scenario.waiting import until
@@ -55,7 +55,7 @@ def test_who_logs_in_sees_a_burst_spill_and_where_to(
     chromium: Browser, near: tuple[Site, Console]
 ) -> None:
     site, console = near
-    with looking(chromium, console) as page:
+    with looking(chromium, console, "#/links") as page:
         assert page.evaluate("document.querySelector('h1 img').naturalWidth") > 0
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         keep_picture(page, "login")
@@ -65,6 +65,8 @@ def test_who_logs_in_sees_a_burst_spill_and_where_to(
         expect(page.get_by_role("alert")).to_have_text("Wrong user name or password.")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button").click()
+        ends_at(page, "/#/links")  # What was asked for, as somebody may have sent its address.
+        turn_to(page, console, "#/overview")
         expect(page.locator(".sentence")).to_have_text(
             "No requests at the moment.", timeout=SOON_MS
         )

@@ -24,7 +24,9 @@ _HEAD: Final = """<!doctype html>
 <h1><img src="/static/icon.svg" alt="">Spillway</h1>
 <p>Console of site <strong>{site}</strong></p>
 {said}"""
-_FORM: Final = """<form method="post" action="/login" autocomplete="on">
+# Without an action: the form is sent to its page's own address, and so the browser keeps the hash,
+# which names the view of the console that the user asked for.
+_FORM: Final = """<form method="post" autocomplete="on">
 <label for="user">User</label>
 <input id="user" name="user" value="admin" autocomplete="username" autocapitalize="none"
  spellcheck="false" maxlength="64" required>
