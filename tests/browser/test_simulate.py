@@ -256,6 +256,20 @@ def test_a_page_that_is_left_ends_its_run_and_a_new_question_takes_over(
         until(lambda: asked(page, stage, body) == 200, "nobody else's run is left")
 
 
+def test_what_was_wrong_with_a_question_is_not_said_of_the_next_one(
+    chromium: Browser, stage: Stage
+) -> None:
+    asked_first = f"{WHAT_IF}&capacity={id_of('east')}:99999999999"
+    with looking(chromium, stage, asked_first) as page:
+        wrong = page.get_by_text("capacity 99999999999 of east is out of bounds")
+        expect(wrong).to_be_visible()
+        page.route("**/api/v1/what-if", lambda route: None)  # It runs for as long as one looks.
+        with page.expect_request("**/api/v1/what-if"):
+            page.goto(f"{stage.url}{WHAT_IF}&capacity={id_of('east')}:5")
+        expect(wrong).to_be_hidden()
+        expect(page.get_by_text("Running both")).to_be_attached()
+
+
 def asked(page: Page, stage: Stage, body: object) -> int:
     """The status of another what-if; 429: one runs."""
     answer = page.request.post(f"{stage.url}api/v1/what-if", data=body, timeout=RUN_MS)

@@ -55,16 +55,17 @@ function settingsOf(service) {
  * or leaving the page, ends the previous run. `settings`: the sites' settings at the time of the run.
  */
 function useProposal(question, settings) {
-  const [state, setState] = useState({ told: null, error: null, asking: false, settings });
+  const [state, setState] = useState({ told: null, error: null, asking: false, settings, key: "" });
   const [tries, setTries] = useState(0);
   const key = JSON.stringify(question);
   useEffect(() => {
     const over = new AbortController();
     const timer = setTimeout(async () => {
-      setState((was) => ({ ...was, asking: true }));
+      // While the same question is asked again, the page shows what was wrong with it.
+      setState((was) => ({ ...was, error: was.key === key ? was.error : null, asking: true, key }));
       try {
         const told = await run("what-if", question, over.signal);
-        setState({ told, error: null, asking: false, settings });
+        setState({ told, error: null, asking: false, settings, key });
       } catch (error) {
         if (!over.signal.aborted) setState((was) => ({ ...was, error, asking: false }));
       }
