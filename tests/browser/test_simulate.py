@@ -10,7 +10,7 @@ from router.admin.views.history import HistorySample, ServiceHistory
 from router.model import limits
 from tests.browser import pictures, scenes
 from tests.browser.pictures import id_of
-from tests.browser.stage import Stage, looking
+from tests.browser.stage import Stage, looking, turn_to
 from tests.scenario.waiting import until
 
 RUN_S = 200.0
@@ -254,6 +254,20 @@ def test_a_page_that_is_left_ends_its_run_and_a_new_question_takes_over(
         page.goto(f"{stage.url}#/overview")
         stage.router.histories = (small(scenes.history()),)
         until(lambda: asked(page, stage, body) == 200, "nobody else's run is left")
+
+
+def test_a_question_that_found_no_router_is_asked_again_when_it_is_back(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, "#/simulate") as page:
+        expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
+        stage.down()
+        turn_to(page, stage, WHAT_IF)
+        failed = page.locator("main .failed")
+        expect(failed).to_contain_text("The router cannot be reached.")
+        stage.up()
+        expect(page.get_by_text("Nothing would change.")).to_be_visible(timeout=RUN_MS)
+        expect(failed).to_have_count(0)
 
 
 def test_what_was_wrong_with_a_question_is_not_said_of_the_next_one(

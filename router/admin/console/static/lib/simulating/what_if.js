@@ -11,7 +11,8 @@ import { load } from "./scenario.js";
 import { Ago, Badge, Card, Copy, Empty, Failed, Loading, Table } from "../ui.js";
 
 const SETTLED_MS = 350; // No requests while a slider moves.
-const EMPTY_MS = 5000; // A step of the history; after it there may be something to run.
+const AGAIN_MS = 5000; // A step of the history: after it there may be something to run.
+const PASSING = ["nothing-recorded", "unreachable", "timeout"]; // Asked again without a click.
 const WINDOWS = [
   ["60", "last minute"],
   ["busiest", "busiest minute"],
@@ -76,8 +77,8 @@ function useProposal(question, settings) {
     };
   }, [key, tries]);
   useEffect(() => {
-    if (state.error?.code !== "nothing-recorded") return undefined;
-    const timer = setTimeout(() => setTries(tries + 1), EMPTY_MS);
+    if (!PASSING.includes(state.error?.code)) return undefined;
+    const timer = setTimeout(() => setTries(tries + 1), AGAIN_MS);
     return () => clearTimeout(timer);
   }, [state.error]);
   return { ...state, again: () => setTries(tries + 1) };
