@@ -140,8 +140,8 @@ ALERTS: Final = (
         "5m",
         "critical",
         # Seen for five minutes, each time within three: so much holds of the requests themselves.
-        f"{_PORT} turned requests away for two minutes or longer, the last within three minutes"
-        f" ({{{{ $labels.code }}}}): sitectl why {_PORT} --denied",
+        f"{_PORT} turned requests away for two minutes or longer, without a pause of three, the"
+        f" last within three minutes ({{{{ $labels.code }}}}): sitectl why {_PORT} --denied",
     ),
     Alert(
         "SpillwayFailing",
