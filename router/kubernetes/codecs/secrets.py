@@ -24,6 +24,7 @@ from router.kubernetes.objects.names import (
     TYPE_LABEL,
 )
 from router.kubernetes.objects.objects import Object, labels, metadata, name_of, section
+from router.kubernetes.objects.role_rules import OR_BIND
 from router.model.errors import ConfigError
 
 IDENTITY_KEY, CA_KEY, CA_CERTIFICATE = "identity.key", "ca.key", "ca.crt"
@@ -54,7 +55,7 @@ Without the first key the login is for the proxy that the link names.
 
 SECRETS_RULE: Final = (
     'Give the Role spillway-router this rule: apiGroups: [""], resources: [secrets], '
-    "verbs: [get, list, watch, create, update, patch, delete]"
+    f"verbs: [get, list, watch, create, update, patch, delete]{OR_BIND}"
 )
 
 CODE: Final = "SW0447"

@@ -19,7 +19,7 @@ from router.kubernetes.client.errors import (
 from router.kubernetes.objects.kinds import KINDS
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, Snapshot, stamp_of, uid_of
-from router.kubernetes.objects.role_rules import rule_text
+from router.kubernetes.objects.role_rules import OR_BIND, rule_text
 from router.kubernetes.store.error_source import ErrorSource
 from router.model import limits
 from router.model.errors import ConfigError
@@ -127,7 +127,7 @@ def _forbidden() -> ConfigError:
         "",
         "Events cannot be written: kubectl describe and kubectl get events show nothing new of "
         "this site",
-        hint=f"Add to it {{{rule}}}",
+        hint=f"Add to it {{{rule}}}{OR_BIND}",
         code="SW0443",
         severity="warning",
     )

@@ -22,6 +22,7 @@ from router.kubernetes.client.api import Api
 from router.kubernetes.client.errors import FORBIDDEN, ApiError, ServerSilence, admission_step, late
 from router.kubernetes.objects.names import PART_OF, ROUTER
 from router.kubernetes.objects.objects import Object, spec_of, stamp_of, version_of
+from router.kubernetes.objects.role_rules import OR_BIND
 from router.kubernetes.store.supervise import woken
 from router.model import limits
 from router.model.errors import ConfigError
@@ -254,6 +255,6 @@ def _refused(error: ApiError) -> ConfigError:
         "rules",
         text,
         hint='Add to it {apiGroups: ["coordination.k8s.io"], resources: ["leases"], '
-        'verbs: ["get", "create", "update"]}, or bind it again: sitectl check says which',
+        f'verbs: ["get", "create", "update"]}}{OR_BIND}',
         code="SW0432",
     )

@@ -1,6 +1,10 @@
 """Rules of Roles in human-readable form. Pure."""
 
 from collections.abc import Iterable
+from typing import Final
+
+OR_BIND: Final = ", or bind it again: sitectl check says which"
+"""Ends the step of a refusal: the Role may have the rule, and its RoleBinding be gone."""
 
 
 def rule_text(group: str, resource: str, *verbs: str, only: Iterable[str] = ()) -> str:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from router.kubernetes.client.errors import CONFLICT, FORBIDDEN, NOT_FOUND, ApiError, admission_step
 from router.kubernetes.codecs.secrets import SECRETS_RULE
 from router.kubernetes.objects.names import ROUTER
-from router.kubernetes.objects.role_rules import rule_text
+from router.kubernetes.objects.role_rules import OR_BIND, rule_text
 from router.model import limits
 from router.model.errors import ConfigError
 
@@ -81,5 +81,5 @@ def map_refusal(error: ApiError, name: str, doing: str) -> ConfigError:
         rule_text("", "configmaps", "create"),
         rule_text("", "configmaps", "update", "patch", "delete", only=(name,)),
     )
-    hint = f"Give the Role {ROUTER} these rules: {'; '.join(rules)}"
+    hint = f"Give the Role {ROUTER} these rules: {'; '.join(rules)}{OR_BIND}"
     return ConfigError(found.source, "", found.reason, hint=hint, code=found.code)

@@ -37,6 +37,7 @@ def test_a_missing_permission_is_a_finding_until_an_event_is_written(who: str) -
             (error,) = events.errors
             assert (error.code, error.severity) == ("SW0443", "warning")
             assert 'resources: ["events"], verbs: ["create", "patch"]' in error.hint
+            assert "bind it again" in error.hint, "the RoleBinding may be what is gone"
             api.refusal = None
             await asyncio.sleep(limits.OBJECT_EVENT_RETRY_S + SETTLED_S)
             assert changes == [1, 0]

@@ -97,6 +97,7 @@ def test_a_refused_write_is_a_finding_until_it_succeeds() -> None:
             (error,) = writer.errors
             assert (error.code, error.source) == ("SW0443", "ConfigMap/spillway-status")
             assert 'resourceNames: ["spillway-status"]' in error.hint
+            assert "bind it again" in error.hint, "the RoleBinding may be what is gone"
             await asyncio.sleep(3 * limits.STATUS_EVERY_S)
             assert changes == [1, 0]
             api.refusals, api.told = 99, {"a": 2}

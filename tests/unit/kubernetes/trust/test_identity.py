@@ -143,6 +143,7 @@ def test_a_missing_right_is_named_with_the_rule_that_gives_it(tmp_path: Path) ->
         run(prepare(api, tmp_path, random.Random(1)))
     assert refused.value.code == "SW0443"
     assert "Role spillway-router" in refused.value.hint and "secrets" in refused.value.hint
+    assert "bind it again" in refused.value.hint, "the RoleBinding may be what is gone"
 
 
 def test_a_restart_in_the_same_pod_does_not_wait_for_the_api(tmp_path: Path) -> None:
