@@ -131,16 +131,19 @@ class ServiceBalancer(Egresses):
         self._set_shortcuts()
 
     def report(self, report: LoadReport, site: SiteId, now: float) -> None:
-        """A load report of an egress. It can show that another router of its site is the nearest
-        with a target, which changes the order of sites.
+        """A load report of an egress. Whether a router has a ready target decides which one of its
+        site is the nearest, and so the order of sites, and which site is the nearest for
+        `PolicySpec.isolation`.
         """
+        remote = self.routers.get(report.router)
+        had_targets = remote is not None and remote.targets_ready > 0
         super().report(report, site, now)
-        remote = self._remotes.get(site)
-        if isinstance(remote, RoutersOfSite):
-            cost = remote.cost
-            remote.refresh(now)
-            if remote.cost != cost and not remote.barred:
-                self.set_remotes(self._candidates)
+        if (
+            remote is not None
+            and (remote.targets_ready > 0) is not had_targets
+            and (self._isolation == "nearest" or isinstance(self._remotes.get(site), RoutersOfSite))
+        ):
+            self.set_remotes(self._candidates)
 
     def select(
         self,

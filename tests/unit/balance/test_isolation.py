@@ -72,3 +72,12 @@ def test_it_holds_for_a_site_of_several_routers_and_ends_with_the_policy() -> No
     assert not balancer.is_served_elsewhere
     balancer.set_policy(policy)
     assert site_of(balancer.select(0.0)) == "a"
+
+
+def test_the_nearest_is_the_nearest_that_has_targets_by_the_last_load_report() -> None:
+    balancer = balancer_of(ledger_of(), NEAR, FAR, isolation="nearest")
+    balancer.report_load(NEAR.site, 0, 0, None, 0.1)
+    assert site_of(balancer.select(0.1)) == "b"
+    balancer.report_load(NEAR.site, 2, 1, 2, 0.2)
+    choice = balancer.select(0.2)
+    assert isinstance(choice, NoChoice) and [one.site for one in choice.waitable] == ["a"]
