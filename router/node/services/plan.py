@@ -157,6 +157,7 @@ class Planner:
             wanted.site.service_sync,
             wanted.listeners,
             wanted.inner_ports,
+            wanted.makes_services,
         )
         if common != self._common:
             self._common, self._known = common, {}

@@ -352,14 +352,12 @@ def test_in_a_namespace_without_service_sync_what_it_does_not_ask_for_is_not_cal
 
 
 def test_a_namespace_that_makes_no_services_says_so_and_what_makes_them() -> None:
-    wanted = Wanted(
-        name="east",
-        site=SiteSpec(),
-        inner_ports={},
-        makes_services=False,
-        listeners={"shop": ListenerSpec(service="shop")},
-    )
-    planned = Planner().plan(wanted, {"shop": declaration()}).services[SHOP]
+    listeners = {"shop": ListenerSpec(service="shop")}
+    wanted = Wanted(name="east", site=SiteSpec(), inner_ports={}, listeners=listeners)
+    planner, declared = Planner(), {"shop": declaration()}
+    planner.plan(wanted, declared)  # A plan from before the setting changed is not reused.
+    wanted = msgspec.structs.replace(wanted, makes_services=False)
+    planned = planner.plan(wanted, declared).services[SHOP]
     assert listener_problems.closed(SHOP, {}, planned) == (
         f'Service {SHOP} has no listener here: wanted so (service-controller is "false": no '
         "Service is made).",
