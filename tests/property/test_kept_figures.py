@@ -13,6 +13,7 @@ from router.balance.site.slots import Slot
 from router.model.capacity import TargetTerms
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import RateLoad, RemoteCandidate
+from router.model.settings import Isolation
 from router.model.specs import PolicyName, PolicySpec
 from tests.examples import examples
 from tests.unit.balance.builders import ToldBalancer
@@ -36,14 +37,12 @@ def site_of(router: RouterId) -> SiteId:
 @st.composite
 def adverts(draw: st.DrawFn) -> list[RemoteCandidate]:
     shared = draw(st.booleans())
-    # Only the table, not load reports, says which of several costs counts.
-    costs = {OWN: 0, **{site: draw(st.integers(1, 2)) for site in SITES[1:]}}
     return [
         RemoteCandidate(
             site=site_of(router),
             site_name=site_of(router),
             router=router,
-            path_cost=costs[site_of(router)],
+            path_cost=0 if site_of(router) == OWN else draw(st.integers(1, 3)),
             paths=draw(
                 st.sampled_from([((router,),), ((router,), (RouterId("x"), router)), ()])
                 if draw(st.integers(0, 3)) == 0
@@ -109,7 +108,7 @@ def happen(two: Two, data: st.DataObject) -> None:
     draw = data.draw
     router, load = draw(st.sampled_from(two.remotes)).router, draw(st.integers(0, 5))
     site = site_of(router)
-    match draw(st.integers(0, 8)):
+    match draw(st.integers(0, 9)):
         case 0:
             two.now += draw(st.sampled_from([0.125, 4.0]))
         case 1:
@@ -127,6 +126,9 @@ def happen(two: Two, data: st.DataObject) -> None:
             )
         case 7:
             two.ledger.set_ready(draw(st.sampled_from(TARGETS)), draw(st.booleans()))
+        case 8:
+            policy = draw(policies())
+            two.tell(lambda one: one.set_policy(policy))
         case _ if two.slots:
             two.slots.pop().release(two.now)
 
@@ -135,7 +137,8 @@ def happen(two: Two, data: st.DataObject) -> None:
 def policies(draw: st.DrawFn) -> PolicySpec:
     name: PolicyName = draw(st.sampled_from(get_args(PolicyName)))
     weights = st.dictionaries(st.sampled_from(list(map(str, SITES))), st.integers(1, 3), min_size=1)
-    return PolicySpec(name, draw(weights) if name == "split" else {})
+    isolation: Isolation = draw(st.sampled_from(["none", "strict", "nearest", "nearest"]))
+    return PolicySpec(name, draw(weights) if name == "split" else {}, isolation=isolation)
 
 
 @QUICK

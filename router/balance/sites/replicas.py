@@ -63,7 +63,8 @@ class RoutersOfSite(Candidate):
 
     def refresh(self, now: float) -> None:
         """Update the sums over those that take requests."""
-        is_other, stale = self._some_left_out, False
+        # Of a barred site all routers are shown, though none is able.
+        is_other, stale = self._some_left_out or self.barred != "", False
         in_flight, running, hard_full, has_slot_here = 0, 0, True, False
         told_at, all_told = inf, True
         for one in self.members:
