@@ -71,6 +71,7 @@ class ClientExchange(ClientAttempts):
         pressure = service.pressure
         # Begin.
         service.recent_requests.begun(record)
+        service.counters.unfinished += 1
         if pressure.is_refusing:
             pressure.refused_total += 1
             self.fail(OVERLOADED)
@@ -313,6 +314,7 @@ class ClientExchange(ClientAttempts):
             account.note_held(record, service, failure)
         if not counters.ended:
             service.timers.at_turn_end(service.count_ended)
+        counters.unfinished -= 1
         counters.ended[site or SERVED_NOWHERE, code_class].append(record.times(now))
         origin = record.origin
         if origin is not None:

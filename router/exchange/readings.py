@@ -153,9 +153,7 @@ class Readings:
     def open_of_clients(self, key: ServiceKey) -> int:
         """How many requests and connections clients have here, including waiting ones."""
         service = self._services.get(key)
-        if service is None:
-            return 0
-        return sum(service.under_way().values()) + len(service.queue.line)
+        return 0 if service is None else service.counters.unfinished
 
     def busy(self) -> Iterator[tuple[ServiceKey, int]]:
         """Requests in flight at targets of this site, for clients of any site, for service ports
@@ -199,7 +197,6 @@ class Readings:
             queued=service.queue.queued,
             queue_limit=service.queue_limit(),
             queue_is_full=service.queue.is_full,
-            under_way=sum(service.under_way().values()),
         )
 
     def losses(self) -> Iterator[tuple[ServiceKey, int]]:

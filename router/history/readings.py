@@ -24,7 +24,7 @@ SHED: Final = "shed"
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that ended or spilled between two readings, ``lasted_s`` apart.
 
-    ``more_open``: by how many the requests and connections in flight grew; ``more_slots``: by how
+    ``more_open``: by how many the unfinished requests and connections grew; ``more_slots``: by how
     many this site's slots for them grew; negative if they shrank.
     """
 
@@ -55,7 +55,7 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def begun(self) -> int:
-        """All that a site got, and those that ended without one: ``spilled`` are among these."""
+        """All that came, also those that wait: ``spilled`` are among these."""
         return max(0, self.requests + self.more_open)
 
     @property
@@ -108,7 +108,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         spilled_to=_grown(before.spilled_to, after.spilled_to),
         failed_for=_grown(before.failed_for, after.failed_for),
         gave_up=after.gave_up - before.gave_up,
-        more_open=after.under_way - before.under_way,
+        more_open=after.unfinished - before.unfinished,
         more_slots=(after.capacity or 0) - (before.capacity or 0),
     )
 
@@ -150,7 +150,7 @@ def _is_as_before(before: Reading, after: Reading) -> bool:
         and before.served == after.served
         and before.spilled_to == after.spilled_to
         and before.failed == after.failed
-        and before.under_way == after.under_way
+        and before.unfinished == after.unfinished
     )
 
 

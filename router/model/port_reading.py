@@ -21,8 +21,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     they are established. ``failed``: with 5xx or cut off; ``failed_for``: of those, by code of
     the `LegFailure`, or of this router's answer to what is no request (a 5xx of a target has none).
     ``gave_up``: the client left before an answer began; none of these failed. ``counts``: those
-    that a site served, by latency in fine buckets. ``under_way``: unfinished requests and
-    connections of this site's clients that a site has.
+    that a site served, by latency in fine buckets. ``unfinished``: requests and connections of this
+    site's clients that came and have not ended, also those that wait.
     """
 
     served: Mapping[SiteId, int] = {}
@@ -39,4 +39,4 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     queued: int = 0
     queue_limit: int = 0
     queue_is_full: bool = False
-    under_way: int = 0
+    unfinished: int = 0

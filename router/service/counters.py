@@ -124,6 +124,7 @@ class CountersSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     phases: dict[str, HistogramSnapshot]
     served_phases: dict[str, HistogramSnapshot]
     requests_total: int
+    unfinished: int
     overflow_total: int
     gave_up_total: int
     failed_for: dict[str, int]
@@ -172,6 +173,7 @@ class ServiceCounters:
         "held",
         "open_elsewhere",
         "spilled",
+        "unfinished",
     )
 
     def __init__(self, policy: str = "") -> None:
@@ -181,6 +183,10 @@ class ServiceCounters:
         """Sites chosen by the policy, counted in place (hot); see `set_policy`."""
         self._chosen_before = 0  # How many of these earlier policies chose.
         self._requests: defaultdict[tuple[SiteId, CodeClass], Histogram] = defaultdict(Histogram)
+        self.unfinished = 0
+        """Requests that came and have not ended: they wait, here or elsewhere, or a site has them.
+        Counted in place (hot).
+        """
         self.spilled: defaultdict[SpillKey, int] = defaultdict(int)
         """Requests that another site serves or served. Counted in place (hot)."""
         self.open_elsewhere: defaultdict[SpillKey, int] = defaultdict(int)
@@ -309,6 +315,7 @@ class ServiceCounters:
             failed_for=dict(self.failed_for),
             gave_up=self.gave_up,
             counts=tuple(counts),
+            unfinished=self.unfinished,
         )
 
     def losses(self) -> int:
@@ -358,6 +365,7 @@ class ServiceCounters:
             phases=phases,
             served_phases=served,
             requests_total=sum(value.total for value in self._requests.values()),
+            unfinished=self.unfinished,
             overflow_total=sum(overflow.values()),
             gave_up_total=self.gave_up,
             failed_for=dict(self.failed_for),

@@ -256,7 +256,7 @@ class WorkerState:
 
     @property
     def open_now(self) -> dict[ServiceKey, int]:
-        """Its clients' requests in flight, by its last report."""
+        """Its clients' unfinished requests, by its last report."""
         return {key: one.open_now for key, one in self._latelies.items() if one.open_now}
 
     @property

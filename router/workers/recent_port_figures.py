@@ -65,8 +65,8 @@ class TargetPart(msgspec.Struct, frozen=True):
 
 
 class PortPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker's present part of one service port. ``under_way``: its clients' requests at any
-    site, ``under_way_elsewhere``: at another one. ``targets``: by address."""
+    """A worker's present part of one service port. ``under_way``: its clients' unfinished
+    requests, ``under_way_elsewhere``: those at another site. ``targets``: by address."""
 
     queued: int = 0
     under_way: int = 0
@@ -107,10 +107,10 @@ class RecentPortFigures(msgspec.Struct, frozen=True, kw_only=True):
     ``still_spilled`` and ``still_without_target``: those of the first two in flight. ``open_to``,
     ``open_for``: see `ServiceNow`. ``queued``: its waiting requests, here or at other sites;
     ``waiting``: all that wait for a slot here. ``queue_limit``: how many may wait at once.
-    ``rate``: of this site; None: it has none. ``open_now``: its clients' requests in flight.
-    ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address. ``totals``
-    None: the service is no longer known, and has ``removed`` requests in flight, by site.
-    ``former``: clients that connected before it changed its protocol, by former protocol.
+    ``rate``: of this site; None: it has none. ``open_now``: its clients' unfinished
+    requests. ``capacity``: its share of the slots here. ``in_flight``: at ``targets``, by address.
+    ``totals`` None: the service is not known any more, and has ``removed`` requests in flight, by
+    site. ``former``: clients that connected before it changed its protocol, by former protocol.
     ``awaited``, ``awaited_elsewhere``, ``usual``: see `node.services.other_workers`.
     """
 
@@ -146,7 +146,7 @@ class RecentPortFigures(msgspec.Struct, frozen=True, kw_only=True):
         """Its present part."""
         return PortPart(
             queued=self.queued,
-            under_way=max(0, self.open_now - self.queued),
+            under_way=self.open_now,
             demand=self.demand,
             targets=self.targets,
         )

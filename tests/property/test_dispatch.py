@@ -218,6 +218,8 @@ class World:
             assert here.in_flight == demand.in_flight
             for _, under_way in site.forwarder.readings.under_way():
                 assert sum(under_way.values()) <= open_here
+            unfinished = site.forwarder.readings.open_of_clients(KEY)
+            assert sum(1 for _ in site.forwarder.flows()) <= unfinished <= open_here
 
     def demand(self, site: Site) -> DemandFigures:
         figures = site.forwarder.readings.scale_of(KEY)
@@ -264,6 +266,7 @@ def test_no_interleaving_leaks_a_slot_or_runs_a_request_twice(
             for target in site.forwarder.readings.services_snapshot()[0].targets
         )
         assert site.forwarder.readings.services_snapshot()[0].queued == 0
+        assert site.forwarder.readings.open_of_clients(KEY) == 0
         demand = world.demand(site)
         assert demand.demand == demand.refused, "somebody left and never returned"
     for (method, tag), runs in world.executions().items():

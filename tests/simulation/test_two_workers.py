@@ -17,6 +17,10 @@ def test_the_first_worker_says_what_is_true_of_both_in_minutes_of_faults(seed: i
     assert list(WorkerHour(seed).play(MINUTE_S)) == []
 
 
+def test_requests_do_not_fall_while_they_wait_for_another_way_after_a_lost_link() -> None:
+    assert list(WorkerHour(258).play(MINUTE_S + 5.0)) == []
+
+
 def test_figures_of_the_first_worker_alone_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     hour = WorkerHour(3)
     hour.rates |= {"a": 0, "w": 40}

@@ -220,16 +220,15 @@ class WorkerHour:
         return self.now - KNOWN_S
 
     def _wrong_counts(self, shown: int, asked: Sequence[Answer]) -> Iterator[str]:
-        """A worker that dies takes its counts since its last report with it. Requests that wait, in
-        the queue or for another attempt, are not among them."""
+        """All that came. A worker that dies takes its counts since its last report with it."""
         told = min(self.now - KNOWN_S, self.site.answered_at - KNOWN_S / 2)
         lost = sum(
             died - KNOWN_S < one.began <= died
             for died in self.site.deaths
             for one in self.asked["w"]
         )
-        least = sum(0 < one.ended <= self.now - KNOWN_S for one in self.asked["a"])
-        least += sum(0 < one.ended <= told for one in self.asked["w"]) - lost
+        least = sum(one.began <= self.now - KNOWN_S for one in self.asked["a"])
+        least += sum(one.began <= told for one in self.asked["w"]) - lost
         if not least - 2 <= shown <= len(asked) + 2:
             yield f"REQUESTS {shown}, and there were {least} to {len(asked)}"
 

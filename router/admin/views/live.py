@@ -35,12 +35,12 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of a service port over the last seconds. ``…_to``: requests a second by site.
 
-    ``requests_per_s``: requests that ended, plus the increase of those in flight, so that long TCP
-    connections count in it as soon as in ``spilled_…``. ``begun_per_s``: requests for which a site
-    was chosen, or that ended without one. ``spilled_…``: those of them that other sites served, for
-    any reason; ``spilled_for``: by reason (`balance.site.spills`). ``overflow_…``:
-    those of them that passed over a cheaper site because of its load. ``open_to``: TCP connections
-    and answers in progress at other sites, by site, which no rate shows; ``open_for``: by reason.
+    ``requests_per_s``: requests that ended, plus the increase of unfinished ones, so that long TCP
+    connections count in it as soon as in ``spilled_…``. ``begun_per_s``: requests that came, also
+    those that wait. ``spilled_…``: those of them that other sites served, for any reason;
+    ``spilled_for``: by reason (`balance.site.spills`). ``overflow_…``: those of them that passed
+    over a cheaper site because of its load. ``open_to``: TCP connections and answers in progress at
+    other sites, by site, which no rate shows; ``open_for``: by reason.
     ``gave_up_per_s``: requests whose client left before an answer began; not in ``failed_per_s``.
     ``shed_per_s``: sheddable requests that made way for others; not in ``failed_per_s`` either.
     ``rejected_per_s``: requests that this router answered with 4xx itself, because they are

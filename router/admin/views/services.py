@@ -143,9 +143,9 @@ class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
     ``rule_sites``: the site id of each name in these patterns; empty: the name is pending and
     matches no site. ``removed``: the service was removed here, and why it is still shown.
     ``requests_total``: requests and connections of this site's clients that ended, also with a
-    worker that was killed; ``under_way``: those in flight at any site, ``under_way_elsewhere``: at
-    another site. ``spilled_total`` and ``overflow_total`` include both ended ones and ones in
-    flight.
+    worker that was killed; ``under_way``: those that have not ended, also if they wait,
+    ``under_way_elsewhere``: those at another site. ``spilled_total`` and ``overflow_total`` include
+    both ended ones and ones in flight.
     """
 
     name: str

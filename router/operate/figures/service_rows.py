@@ -71,7 +71,7 @@ class ServiceRows:
             queued=snapshot.queued,
             demand=snapshot.demand,
             requests_total=snapshot.counters.requests_total,
-            under_way=sum(snapshot.under_way.values()),
+            under_way=snapshot.counters.unfinished,
             under_way_elsewhere=sum(
                 count
                 for site, count in snapshot.under_way.items()

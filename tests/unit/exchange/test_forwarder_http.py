@@ -679,9 +679,11 @@ def test_a_new_request_without_a_way_waits_for_one_and_not_for_long() -> None:
     shop.mesh.cut(router_of("b"))
     client = shop.client(POST)
     assert not client.got
+    assert shop.a.readings.open_of_clients(KEY) == 1, "it has come, and not ended"
     shop.network.advance(limits.REROUTE_WAIT_S)
     assert shop.status(client) == 503
     assert b"Spillway-Error: no-route" in client.got
+    assert shop.a.readings.open_of_clients(KEY) == 0
 
 
 def test_a_client_that_leaves_while_there_is_no_way_is_forgotten() -> None:

@@ -87,7 +87,7 @@ Read = Callable[[Readings, ServiceKey], object]
         (lambda r, key: r.rate_state(key) is not None, False, True, False, False),
         (lambda r, key: dict(r.in_flight_elsewhere(key)), {THERE: 1}, {}, {}, {}),
         (lambda r, key: r.open_of_clients(key), 3, 1, 0, 0),
-        (lambda r, key: (one := r.reading_of(key)) and one.under_way, 2, 1, 0, None),
+        (lambda r, key: (one := r.reading_of(key)) and one.unfinished, 3, 1, 0, None),
         (lambda r, key: (one := r.config_of(key)) and one.protocol, "http", "tcp", None, None),
         (lambda r, key: (one := r.totals_at(key)) and one.demand, 3, 1, 0, None),
         (lambda r, key: len(r.latencies_of(key)), 1, 1, 1, 0),

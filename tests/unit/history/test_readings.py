@@ -13,7 +13,7 @@ FAR = SiteId("far")
 
 def test_connections_that_last_are_seen_as_soon_as_they_are_spilled() -> None:
     before = Reading(served={FAR: 3}, spilled_to={FAR: 3})
-    after = Reading(served={FAR: 3}, spilled_to={FAR: 23}, under_way=20)
+    after = Reading(served={FAR: 3}, spilled_to={FAR: 23}, unfinished=20)
     opened = change(before, after, 5.0)
     assert (opened.requests, opened.seen, opened.spilled_to) == (0, 20, {FAR: 20})
     assert change(after, after, 5.0).seen == 0, "they were seen before"
@@ -23,7 +23,7 @@ def test_connections_that_last_are_seen_as_soon_as_they_are_spilled() -> None:
 
 
 def test_slots_that_were_added_and_taken_away_since_are_counted() -> None:
-    none, two, eight = Reading(), Reading(capacity=2), Reading(capacity=8, under_way=1)
+    none, two, eight = Reading(), Reading(capacity=2), Reading(capacity=8, unfinished=1)
     assert change(two, eight, 5.0).more_slots == 6
     assert change(eight, two, 5.0).more_slots == -6
     assert change(none, eight, 5.0).more_slots == 8, "there was no target"
@@ -46,7 +46,9 @@ def test_no_more_spills_than_is_seen_whenever_one_looks(steps: list[str], first:
     for step in steps:
         begun += step == "begin"
         ended = min(begun, ended + (step == "end"))
-        looks.append(Reading(served={FAR: ended}, spilled_to={FAR: begun}, under_way=begun - ended))
+        looks.append(
+            Reading(served={FAR: ended}, spilled_to={FAR: begun}, unfinished=begun - ended)
+        )
     since = change(looks[min(first, len(steps))], looks[-1], 1.0)
     assert max(since.requests, sum(since.spilled_to.values())) <= since.seen
     assert since.begun == sum(since.spilled_to.values()), "its share is the whole"
