@@ -19,6 +19,7 @@ NAMELESS = """() => {
     return !name.trim();
   }).map((one) => one.outerHTML.slice(0, 200));
 }"""
+CALLS = "topology?tab=services&from=workload+deployment%2Fweb&to=shop%3A8080"
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SMALLEST = """() => [...document.querySelectorAll("button, select, input:not([type=checkbox])")]
   .filter((one) => one.checkVisibility())
@@ -105,11 +106,13 @@ def test_nothing_is_wider_than_a_phone_and_every_control_has_a_name(
 def test_each_chart_has_a_twin_in_figures_which_is_part_of_the_address(
     chromium: Browser, stage: Stage
 ) -> None:
+    charts_of = {"overview": 1, "topology": 1, "services/shop:8080": 1, CALLS: 1}
     with looking(chromium, stage) as page:
-        for name in PAGES:
+        for name, count in charts_of.items():
             opened(page, stage, name)
             charts = page.locator("figure.chart")
-            for index in range(charts.count()):
+            expect(charts, name).to_have_count(count)
+            for index in range(count):
                 chart = charts.nth(index)
                 button = chart.get_by_role("button", name="Show as table")
                 button.click()
@@ -119,6 +122,7 @@ def test_each_chart_has_a_twin_in_figures_which_is_part_of_the_address(
                 expect(chart.get_by_role("table").first).to_be_visible()
                 button.click()
                 expect(chart.locator("svg").first).to_be_visible()
+                expect(chart.get_by_role("table")).to_have_count(0)
 
 
 def test_names_that_hold_markup_are_text_on_every_page(chromium: Browser, stage: Stage) -> None:

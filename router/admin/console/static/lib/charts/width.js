@@ -1,16 +1,20 @@
 // Measures how wide an element is.
-import { useLayoutEffect, useRef, useState } from "../html.js";
+import { useLayoutEffect, useState } from "../html.js";
 
-/** The width of the element that gets `box` as its `ref`; 0 until it is known. */
+/**
+ * The width of the element that gets `box` as its `ref`; 0 while there is none, as while a chart is
+ * shown as a table.
+ */
 export function useWidth() {
-  const box = useRef(null);
+  const [element, box] = useState(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
-    const look = () => setWidth(box.current?.clientWidth ?? 0);
+    if (!element) return undefined;
+    const look = () => setWidth(element.clientWidth);
     const observer = new ResizeObserver(look);
-    observer.observe(box.current);
+    observer.observe(element);
     look();
     return () => observer.disconnect();
-  }, []);
+  }, [element]);
   return { box, width };
 }
