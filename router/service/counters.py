@@ -44,7 +44,10 @@ FAILED: Final[frozenset[CodeClass]] = frozenset(("5xx", "error"))
 """How failed requests are counted."""
 
 REFUSED: Final = frozenset(
-    {"all-full", "shed", "busy", "no-route", "no-target", "overloaded", "exhausted"}
+    {
+        *("all-full", "shed", "busy", "overloaded", "exhausted"),
+        *("no-route", "no-target", "not-allowed", "draining"),
+    }
 )
 """Failures of requests that no target had, as no site or router would take them."""
 

@@ -8,6 +8,7 @@ import pytest
 from router.exchange.failure_answers import FAILURES, failure_error
 from router.http.http1 import render
 from router.http.http1.render import ClientFraming
+from router.service.counters import REFUSED
 from router.service.ports import LegCode, LegFailure
 
 CLIENT = ClientFraming(head_only=False, old=False, close=False)
@@ -61,3 +62,8 @@ def test_retry_after_is_spread() -> None:
     error = failure_error(LegFailure("all-full"))
     answers = {render.own_answer(error, CLIENT, rng) for _ in range(100)}
     assert len(answers) == 5
+
+
+def test_each_answer_that_no_site_took_the_request_counts_as_refused() -> None:
+    """So that the event `refusing-begun` comes, and its end counts all of them."""
+    assert {code for code, error in FAILURES.items() if error.status == 503} == REFUSED
