@@ -292,8 +292,8 @@ def cli() -> None:
 def _open_closed_streams() -> None:
     """A caller that closed one of the three streams (``>&-``) wants nothing of it.
 
-    Python then has None there, and the next file that is opened would get the number, so that
-    errors of libraries would be written into it.
+    Python then has None there, and the next file that is opened would get the number, here or in a
+    program that we start, so that errors of libraries would be written into it.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
@@ -301,6 +301,7 @@ def _open_closed_streams() -> None:
             if opened != number:
                 os.dup2(opened, number)
                 os.close(opened)
+            os.set_inheritable(number, True)
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays.
             setattr(sys, name, stream)
 

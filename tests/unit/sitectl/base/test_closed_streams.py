@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 _SAYS_WHAT_IS_OPEN = """
-import os, sys
+import subprocess, sys
 from sitectl import main
+
+# Of a program that the command starts: what the command has is inherited.
+PLACES = "import os, sys; open(sys.argv[1], 'w').write(' '.join("
+PLACES += "os.readlink(f'/proc/self/fd/{number}') for number in range(3)))"
 
 def cli(prog_name):
     print("to a closed stream", file=sys.stdout)
-    with open(sys.argv[1], "w") as file:
-        file.write(" ".join(os.readlink(f"/proc/self/fd/{number}") for number in range(3)))
+    subprocess.run([sys.executable, "-c", PLACES, sys.argv[1]], check=True)
 
 main.cli = cli
 main.main()
