@@ -74,7 +74,7 @@ def unreadable(source: str, error: OSError) -> ConfigError:
 def _kind(findings: Findings, node: Node, path: str) -> str | Bad:
     if isinstance(node, Scalar) and node.value == "Scenario":
         reason = "a Scenario is nothing that a site has"
-        findings.add(node, path, reason, f"Run it: sitectl simulate {findings.source}")
+        findings.add(node, path, reason, "Run it: sitectl simulate FILE")
         return BAD
     kind: str | Bad = readers.WordReader(*KINDS)(findings, node, path)
     return kind

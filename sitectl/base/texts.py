@@ -38,6 +38,11 @@ def decoded(content: bytes, source: str) -> str:
         raise usage(f"{source} is not UTF-8 text: byte {error.start}") from error
 
 
+def typed(source: str) -> str:
+    """The file that a user named, for a command to type; of the standard input it is not known."""
+    return "FILE" if source == "stdin" else quote(source)
+
+
 def text_of(path: Path) -> str:
     """The text of a file that a user named. Failure: there is none, or it is no text."""
     try:

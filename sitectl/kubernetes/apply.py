@@ -121,7 +121,7 @@ def judge_object(one: Object, namespace: str, source: str) -> None:
         raise usage(
             f"{source} holds a {kind or 'thing without kind'}: only documents, ConfigMaps and "
             "Secrets are taken",
-            f"kubectl apply -f {source}",
+            f"kubectl apply -f {texts.typed(source)}",
         )
     if not name_of(one):
         raise usage(f"{source}: a {one['kind']} without metadata.name")

@@ -8,10 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("router", "certs", "sitectl")
 _COMMAND = re.compile(
-    r"(?:^|[ (])(?:cat|chgrp|chmod|chown|cp|df|kill|ls|mkdir|mv|namei|rm|tail|touch|sitectl) "
+    r"(?:^|[ (])"
+    r"(?:cat|chgrp|chmod|chown|cp|df|kill|kubectl|ls|mkdir|mv|namei|rm|sitectl|tail|touch) "
     r"[^.:;,]*$"
 )
-_PATH = re.compile(r"path|file|directory|folder|parent|log\b|closed")
+_PATH = re.compile(r"path|file|directory|folder|parent|source|log\b|closed")
 
 
 def unquoted(text: str) -> Iterator[str]:
@@ -34,7 +35,8 @@ def unquoted(text: str) -> Iterator[str]:
                 continue
             value = ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
             is_path = _PATH.search(value) and _COMMAND.search(before)
-            if is_path and "quote(" not in value and value not in quoted:
+            is_quoted = "quote(" in value or "typed(" in value or value in quoted
+            if is_path and not is_quoted:
                 yield f"line {node.lineno}: {before[-40:]}{{{value}}}"
             before += "VALUE"
 

@@ -88,7 +88,9 @@ def _apply_documents(settings: Settings, text: str, source: str) -> None:
     """Documents at a host's site."""
     documents, errors = read(text, source)
     if errors and _is_token(text, source):
-        raise usage(f"{source} is a token of another site", f"sitectl link create {source}")
+        raise usage(
+            f"{source} is a token of another site", f"sitectl link create {texts.typed(source)}"
+        )
     if errors:
         raise texts.config_failure(errors, f"{len(errors)} errors in {source}, nothing was applied")
     if not documents:

@@ -207,7 +207,7 @@ def apply_text(settings: Settings, text: str, source: str) -> None:
     if name not in gateway_names(settings):
         raise not_found(
             f"no gateway {name!r} on this host, which {source} is about",
-            f"sitectl gateway init --config {'FILE' if source == 'stdin' else source}",
+            f"sitectl gateway init --config {texts.typed(source)}",
         )
     changes = apply_definition(settings, find_gateway(settings, name).site, defined)
     items: list[dict[str, Any]] = [

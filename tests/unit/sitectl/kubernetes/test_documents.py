@@ -311,7 +311,7 @@ def test_apply_takes_documents_and_objects_in_one_file(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", "kubectl apply"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", "kubectl apply -f FILE"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\n", "-n b"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n", "without metadata.name"),
         ("apiVersion: spillway/v1\nkind: Service\nname: a\nspec: {prts: [1]}\n", "prts"),

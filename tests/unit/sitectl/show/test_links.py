@@ -54,6 +54,10 @@ def test_who_applies_a_token_as_a_document_is_told_what_it_is_for(
     assert done.exit_code == 2
     assert f"{token} is a token of another site" in done.stderr
     assert f"sitectl link create {token}" in done.stderr
+    spaced = Path(token).rename(Path(token).with_name("my token.yaml"))
+    assert f"sitectl link create '{spaced}'" in here("apply", "-f", str(spaced)).stderr
+    done = here("apply", "-f", "-", stdin=spaced.read_text())
+    assert "sitectl link create FILE" in done.stderr
 
 
 def test_a_link_that_is_up_and_silent_is_not_called_up(here: CommandLine, admin: FakeAdmin) -> None:
