@@ -263,23 +263,30 @@ def test_where_a_few_requests_fail_not_every_one_is_said_to_be_served(
         expect(page.locator(".statement").first).to_have_text("0.5/s of 42/s fail.")
 
 
+@pytest.mark.parametrize(
+    ("queued", "told"),
+    [
+        (0, "3 open connections are served here."),
+        (2, "No connection ended in the last seconds: 3 are under way."),  # Held for a target.
+    ],
+)
 def test_connections_that_stay_open_are_not_told_as_no_requests(
-    chromium: Browser, stage: Stage
+    chromium: Browser, stage: Stage, queued: int, told: str
 ) -> None:
     picture = pictures.many_sites()
     db = msgspec.structs.replace(
         picture.services[0],
         protocol="tcp",
         under_way=3,
-        sites=(pictures.a_part("east", 0, in_flight=3, capacity=4),),
+        queued=queued,
+        sites=(pictures.a_part("east", 0, in_flight=3 - queued, capacity=4),),
     )
     idle = pictures.now_of("shop", requests_per_s=0.0, in_flight_mean=3.0)
     stage.router.live = msgspec.structs.replace(picture, services=(db,), now=(idle,))
     with looking(chromium, stage) as page:
-        expect(page.locator(".sentence")).to_have_text("3 open connections are served here.")
+        expect(page.locator(".sentence")).to_have_text(told)
         page.goto(f"{stage.url}#/services/shop:8080")
-        statement = page.locator(".statement").first
-        expect(statement).to_have_text("3 open connections are served here.")
+        expect(page.locator(".statement").first).to_have_text(told)
 
 
 @pytest.mark.parametrize(("protocol", "noun"), [("tcp", "connection"), ("http", "request")])
@@ -335,7 +342,7 @@ def test_requests_that_do_not_end_are_not_told_as_no_requests(
 ) -> None:
     picture = stage.router.live
     part = pictures.a_part("east", 0, in_flight=16)
-    shop = msgspec.structs.replace(picture.services[0], under_way=16, sites=(part,))
+    shop = msgspec.structs.replace(picture.services[0], under_way=16, queued=0, sites=(part,))
     idle = pictures.now_of("shop", requests_per_s=0.0)
     stage.router.live = msgspec.structs.replace(picture, services=(shop,), now=(idle,))
     told = "No request ended in the last seconds: 16 are under way."
@@ -364,23 +371,27 @@ def test_requests_that_are_under_way_at_other_sites_are_not_told_as_served_here(
         )
 
 
+ENDED = "ended in the last seconds"
+
+
 @pytest.mark.parametrize(
-    ("routers", "under_way", "told"),
+    ("routers", "under_way", "queued", "told"),
     [
-        (1, 0, "Only clients of other sites are served here: 6.4 in flight on average."),
-        (1, 2, "No request of clients of this site ended in the last seconds: 2 are under way."),
-        (2, 0, "Only clients of other routers are served here: 6.4 in flight on average."),
-        (2, 2, "No request of clients of this router ended in the last seconds: 2 are under way."),
+        (1, 0, 0, "Only clients of other sites are served here: 6.4 in flight on average."),
+        (1, 2, 0, f"No request of clients of this site {ENDED}: 2 are under way."),
+        (1, 9, 7, f"No request of clients of this site {ENDED}: 9 are under way."),
+        (2, 0, 0, "Only clients of other routers are served here: 6.4 in flight on average."),
+        (2, 2, 0, f"No request of clients of this router {ENDED}: 2 are under way."),
     ],
 )
 def test_requests_of_other_sites_and_routers_are_not_told_as_none(
-    chromium: Browser, stage: Stage, routers: int, under_way: int, told: str
+    chromium: Browser, stage: Stage, routers: int, under_way: int, queued: int, told: str
 ) -> None:
     """They end here, and count in no rate of this site's clients."""
     picture = stage.router.live
     part = pictures.a_part("east", 0, in_flight=6)
     shop = msgspec.structs.replace(
-        picture.services[0], under_way=under_way, demand=6, sites=(part,)
+        picture.services[0], under_way=under_way, queued=queued, demand=6, sites=(part,)
     )
     idle = pictures.now_of("shop", requests_per_s=0.0, in_flight_mean=6.4)
     status = msgspec.structs.replace(picture.status, replicas=routers)

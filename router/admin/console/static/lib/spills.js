@@ -53,8 +53,8 @@ export function openElsewhere(now) {
 
 /**
  * The sentence to show while no request of this site's clients ends and no other site serves any.
- * Some requests may still be under way, and TCP connections open. Requests of other sites' clients
- * may end here.
+ * Some requests may still be under way or wait, and TCP connections be open or wait. Requests of
+ * other sites' clients may end here.
  * @param {any[]} services @param {any[]} nows Of these services. @param {any} status Of the site.
  */
 export function idleText(services, nows, status) {
@@ -62,10 +62,13 @@ export function idleText(services, nows, status) {
     services
       .filter((one) => (one.protocol === "tcp") === isTcp)
       .reduce((sum, one) => sum + one.under_way, 0);
-  const [open, underWay] = [ours(true), ours(false)];
+  const open = ours(true);
+  const waits = services.some((one) => one.protocol === "tcp" && one.queued);
+  const underWay = ours(false) + (waits ? open : 0);
   if (underWay) {
-    const whose = servesOthers(services, open + underWay) ? ` of clients of this ${scopeOf(status)}` : "";
-    return `No request${whose} ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
+    const begun = services.reduce((sum, one) => sum + one.under_way - one.queued, 0);
+    const whose = servesOthers(services, begun) ? ` of clients of this ${scopeOf(status)}` : "";
+    return `No ${nounOf(services)}${whose} ended in the last seconds: ${plural(underWay, "is", "are")} under way.`;
   }
   if (open) return `${plural(open, "open connection is", "open connections are")} served here.`;
   const others = nows.reduce((sum, one) => sum + one.in_flight_mean, 0);
@@ -93,7 +96,7 @@ export function scopeOf(status) {
   return status.replicas > 1 ? "router" : "site";
 }
 
-/** Whether more requests are in flight at this site than the `ours` of its own clients. */
+/** Whether more requests are in flight at this site than `ours`, those of its own clients. */
 function servesOthers(services, ours) {
   const here = services.flatMap((one) => one.sites.filter((site) => site.local));
   return here.reduce((sum, site) => sum + site.in_flight, 0) > ours;
