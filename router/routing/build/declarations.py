@@ -130,24 +130,29 @@ def _heard(
     others: Iterable[Origin], routes: Mapping[Node, Route], view: SharingView
 ) -> tuple[dict[SiteId, set[str]], frozenset[SiteId]]:
     """Sites whose declarations are fully known, with the names they declare for us; and sites that
-    are reached and may have others.
+    are reached, but not by all of their routers.
 
     Only their own signed LSAs count: rules or terms of others that hide a declaration from us do
     not withdraw it. All routers of a site must be reached: one may declare what another does not.
     """
     heard: dict[SiteId, set[str]] = {}
-    partly: set[SiteId] = set()
+    unknown: set[SiteId] = set()
+    lost: set[SiteId] = set()
     for origin in others:
         site = origin.node.site
-        if not origin.is_whole or origin.node not in routes:
-            partly.add(site)
+        if origin.node not in routes:
+            lost.add(site)
+            continue
+        if not origin.is_whole:
+            unknown.add(site)
             continue
         names = heard.setdefault(site, set())
         for told in origin.declarations:
             if name_any(told.export_to, view.party):
                 names.add(told.name)
-    whole = {site: names for site, names in heard.items() if site not in partly}
-    return whole, frozenset(heard.keys() & partly)
+    in_part = lost | unknown
+    whole = {site: names for site, names in heard.items() if site not in in_part}
+    return whole, frozenset(heard.keys() & lost)
 
 
 def _owner_first(claims: Sequence[Claim], owner: Owner | None) -> list[Claim]:

@@ -271,6 +271,23 @@ def test_a_lost_router_keeps_a_name_that_only_it_may_declare(common: bool) -> No
     assert not network.table("west").partly
 
 
+def test_a_router_that_declares_too_much_is_not_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.adverts.budgets.LSA_SITE_NAMES_MAX", 2)
+    network = with_two_routers_of_one_site([declare("x")], [declare("y")])
+    network.connect("west", "two")
+    network.run(1.0)
+    network.serve("two", [declare("y"), declare("z")])
+    network.run(1.0)
+    network.serve("west", [declare("w")])  # Its next table.
+    assert set(network.table("west").declarations) == {"w", "x", "y"}
+    assert not network.table("west").partly
+    network.cut("west", "two")
+    network.run(1.0)
+    assert network.table("west").partly == {network.identities["two"].site}
+
+
 def with_two_routers_of_one_site(
     one: Sequence[Declaration], two: Sequence[Declaration], *, common: bool = False
 ) -> Network:
