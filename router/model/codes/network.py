@@ -282,7 +282,8 @@ SERVICES: Final = (
         "SW0341",
         "A name whose owner is silent",
         "Another site declares the name differently. That counts 10 s after the owner withdrew its "
-        "own declaration, which the owner cannot do while it is out of reach.",
+        "own declaration, which the owner cannot do while it is out of reach; on hosts also not "
+        "while one of its routers is, which may declare the name.",
         "If the owner will not come back: sitectl service adopt NAME --from SITE",
     ),
     Code(
