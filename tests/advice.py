@@ -25,8 +25,8 @@ ADVICE: Final = (
     ("Let it in again, on mid run: sitectl top", "Let it in again, on mid run: sitectl top"),
     ("Raise those there are: sitectl top", "Raise those there are: sitectl --site west top"),
     (
-        "To end them at once: sitectl stop, then sitectl start",
-        "To end them at once: sitectl --site west stop, then sitectl --site west start",
+        "To end them sooner: sitectl stop, then sitectl start",
+        "To end them sooner: sitectl --site west stop, then sitectl --site west start",
     ),
     (
         "If it should not be here at all: sitectl link delete a",

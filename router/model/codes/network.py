@@ -207,8 +207,10 @@ SERVICES: Final = (
         "the service allowed. A service of the same name and port that is made again has these "
         "connections in its figures, and they hold slots of its targets. Likewise a service that "
         "has another protocol now: connections of before go on as they began. While a worker does "
-        "not answer, the site still declares a service that was removed, and its listeners stay.",
-        "To end them at once: sitectl stop, then sitectl start",
+        "not answer, the site still declares a service that was removed, and its listeners stay. "
+        "A stop waits for such connections, too, as long as the site's drain grace says; meanwhile "
+        "the site takes nothing new.",
+        "To end them sooner: sitectl stop, then sitectl start",
     ),
     Code(
         "SW0333",

@@ -37,7 +37,7 @@ def notes(
         if config is not None:
             yield _note(
                 changed_sentence(key, config.protocol, count),
-                "They go on until either side closes them. To end them at once: sitectl stop, "
+                "They go on until either side closes them. To end them sooner: sitectl stop, "
                 "then sitectl start",
             )
 

@@ -1,12 +1,17 @@
 """The sentence about connections of a service that was removed."""
 
+from typing import cast
+
 import msgspec
 
+from router.exchange.readings import Readings
 from router.model.ids import ServiceKey, SiteId
 from router.model.rights.owners import Owner
+from router.model.specs import ServiceSpec
 from router.operate.problems.removed_services import (
     changed_sentence,
     not_reached,
+    notes,
     sentence,
     still_declared,
 )
@@ -16,6 +21,13 @@ from tests.unit.node.test_bar_news import MID as REACHED
 DB = ServiceKey("db", 5432)
 NAMES = {SiteId(name[0] * 32): name for name in ("far", "near", "mid", "out", "top")}
 FAR, NEAR, MID, OUT, TOP = NAMES
+
+
+class HttpNow:
+    """Readings of a site where each service is http."""
+
+    def config_of(self, _key: ServiceKey) -> ServiceSpec:
+        return ServiceSpec(protocol="http", ports=(5432,))
 
 
 def test_this_site_comes_first_and_of_many_sites_only_some_are_named() -> None:
@@ -66,4 +78,13 @@ def test_of_another_protocol_it_says_as_what_they_began() -> None:
     assert changed_sentence(DB, "tcp", {"http": 1, "http2": 2}) == (
         "Service db:5432 is tcp now, and 1 connection that began as http, 2 connections that began "
         "as http2 go on."
+    )
+
+
+def test_a_stop_that_waits_for_connections_is_not_said_to_end_them_at_once() -> None:
+    [note] = notes({}, {DB: {"tcp": 1}}, cast(Readings, HttpNow()), NEAR, str, {})
+
+    assert note.hint == (
+        "They go on until either side closes them. To end them sooner: sitectl stop, then sitectl "
+        "start"
     )
