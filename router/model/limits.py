@@ -1007,6 +1007,7 @@ SERVICE_SEEN_WITHIN_S = 5.0  # A watch shows our write; then we check it.
 SERVICE_LISTEN_LOOK_S = 1.0  # A listener that waits (for a certificate, a port) sends no event.
 RIGHTS_LOOK_S = 300.0  # A permission that an administrator adds counts within that time.
 RIGHTS_AGAIN_S = 1.0  # After a refusal, doubling: a Role may follow the router that needs it.
+DISCOVERY_TRIES = 3  # Of custom kinds, while the API server has errors: 7 s. Then without them.
 ENDPOINTS_PER_SLICE_MAX = 1_000  # The API's limit for one EndpointSlice.
 SKUPPER_REACTS_WITHIN_S = 2.0  # Its controller, or our router, while a service migrates.
 # If only Skupper's command line reacts: no router serves meanwhile.

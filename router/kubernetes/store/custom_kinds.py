@@ -58,7 +58,7 @@ class CustomKinds:
         """By kind; empty: discovery has not answered yet."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._asked_at = -inf  # Last check of permissions; the loop's time.
-        self._is_refused = False  # The server answered, but not the question.
+        self._is_refused = False  # The server answered, but not the question, and will not soon.
         self._barred_looks = 0  # Looks in a row that found a kind that we may not read.
 
     @property
@@ -95,7 +95,7 @@ class CustomKinds:
                 except ApiError as error:
                     log.debug("%s cannot be discovered: %s", self.api_version, error)
                     most_s = limits.WATCH_BACKOFF_MAX_S
-                    if error.status != NO_ANSWER and not self._is_refused:
+                    if not self._is_refused and _is_refusal(error, failures):
                         self._is_refused = True
                         self._changed(next(iter(self.informers)))  # Stop waiting for it.
                     if error.status == FORBIDDEN:
@@ -187,3 +187,11 @@ def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:
     found = errors.exceptions[0]
     assert isinstance(found, ApiError)
     return found
+
+
+def _is_refusal(error: ApiError, failures: int) -> bool:
+    """Whether to start without these kinds. An error of the server itself may pass: a router that
+    begins without its predecessor's objects withdraws what they declare.
+    """
+    has_tried = error.status != NO_ANSWER and failures >= limits.DISCOVERY_TRIES
+    return error.is_answer or has_tried

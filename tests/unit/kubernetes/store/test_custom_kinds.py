@@ -104,6 +104,28 @@ def test_a_kind_without_definition_or_right_is_never_listed_and_found_later() ->
     run(story())
 
 
+def test_an_error_of_the_server_may_pass_and_does_not_last() -> None:
+    """A router that starts without its predecessor's objects withdraws what they declare."""
+
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.add("Site", "west")
+        cluster.broken = [ApiError(503, "ServiceUnavailable", "starting")]
+        async with mirrored(cluster) as kinds:
+            before = kinds.settled
+            await asyncio.sleep(2.0)
+            assert (before, kinds.settled) == (False, True)
+            assert names(kinds, "Site") == {"west"}
+        cluster.fault = ApiError(503, "ServiceUnavailable", "overloaded")
+        async with mirrored(cluster) as kinds:
+            await asyncio.sleep(3.0)
+            before = kinds.settled
+            await asyncio.sleep(SOON_S)
+            assert (before, kinds.settled) == (False, True), "a router starts all the same"
+
+    run(story())
+
+
 def test_a_right_that_comes_right_after_the_start_counts_within_seconds() -> None:
     """A router may start before its Roles are applied, or before the API server has read them."""
 
