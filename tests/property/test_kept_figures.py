@@ -1,7 +1,7 @@
 """Figures that a balancer caches between decisions equal freshly computed ones."""
 
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +27,8 @@ RATES = st.none() | st.builds(
     RateLoad, st.sampled_from([0.5, 32.0]), st.integers(0, 3), st.integers(0, SENDS_AWAY)
 )
 CAPACITIES = st.none() | st.sampled_from([0, 2, 4])
+LENT = st.tuples(st.sampled_from([0, 0, 1]), st.none() | st.sampled_from([0, 1, 3]))
+"""Slots reserved for the site's own clients, and the most that clients of one site get."""
 LEFT_OUT = st.frozensets(st.sampled_from([*SITES, *ROUTERS]), max_size=3)
 
 
@@ -37,6 +39,8 @@ def site_of(router: RouterId) -> SiteId:
 @st.composite
 def adverts(draw: st.DrawFn) -> list[RemoteCandidate]:
     shared = draw(st.booleans())
+    routers = draw(st.lists(st.sampled_from(ROUTERS), unique=True, min_size=2))
+    lent = [draw(LENT) for _ in routers]
     return [
         RemoteCandidate(
             site=site_of(router),
@@ -52,8 +56,10 @@ def adverts(draw: st.DrawFn) -> list[RemoteCandidate]:
             capacity=draw(CAPACITIES),
             draining=draw(st.integers(0, 7)) == 0,
             shares_targets=shared,
+            reserved=reserved,
+            most_for_one=most,
         )
-        for router in draw(st.lists(st.sampled_from(ROUTERS), unique=True, min_size=2))
+        for router, (reserved, most) in zip(routers, lent, strict=True)
     ]
 
 
@@ -120,10 +126,11 @@ def happen(two: Two, data: st.DataObject) -> None:
         case 4:
             two.tell(lambda one: one.refused(site, load, two.now, router))
         case 5 | 6:
-            ready, capacity, rate = draw(st.integers(0, 2)), draw(CAPACITIES), draw(RATES)
-            two.tell(
-                lambda one: one.report_load(site, load, ready, capacity, two.now, rate, router)
-            )
+            figures = load, draw(st.integers(0, 2)), draw(CAPACITIES), two.now, draw(RATES)
+            reserved, most = draw(LENT)
+            more: dict[str, Any] = {"reserved": reserved, "most_for_one": most}
+            more["refuses"] = draw(st.booleans())
+            two.tell(lambda one: one.report_load(site, *figures, router, **more))
         case 7:
             two.ledger.set_ready(draw(st.sampled_from(TARGETS)), draw(st.booleans()))
         case 8:

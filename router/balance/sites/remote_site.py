@@ -39,6 +39,7 @@ class RemoteSite(Candidate):
 
     __slots__ = (
         "_advert_capacity",
+        "_advert_lent",
         "_advert_targets",
         "_apart",
         "_beyond_heard",
@@ -93,6 +94,7 @@ class RemoteSite(Candidate):
         self._path_turns = PathTurns()
         self._advert_targets = -1
         self._advert_capacity: int | None = None
+        self._advert_lent: tuple[int, int | None] = (0, None)
         self.stated_capacity: int | None = None
         """The router's slots, whatever its rate admits now."""
         self._permits: RemotePermits | None = None  # None: no rate, or not reported yet.
@@ -106,26 +108,31 @@ class RemoteSite(Candidate):
             self.paths = advert.paths
             self._path_turns.set_paths(advert.paths)
         self.shares_targets = advert.shares_targets
-        if advert.capacity is not None:
-            self.reserved, self.most_for_one = advert.reserved, advert.most_for_one
-            if self.most_for_one is None:
-                self.share_left = None
         self.barred = advert.unused  # No new request goes there, as to one that drains.
         self.draining = advert.draining or bool(self.barred)
         self._turn_stale()
         had = self.stated_capacity
         # Changed values are newer than any report. For unchanged ones, a later report may know
         # better.
+        lent = advert.reserved, advert.most_for_one
+        is_changed = lent != self._advert_lent
+        self._advert_lent = lent
         if advert.targets_ready != self._advert_targets:
+            is_changed = True
             self._advert_targets = self.targets_ready = advert.targets_ready
             self.weigh()
-            if advert.capacity is not None:
-                self.stated_capacity = self.capacity = advert.capacity
-        if advert.capacity != self._advert_capacity:
+        if advert.capacity != self._advert_capacity or (is_changed and advert.capacity is not None):
             self._advert_capacity = self.stated_capacity = self.capacity = advert.capacity
+            if advert.capacity is not None:
+                self._set_lent(*lent)
         if self.stated_capacity != had:
             self._knows_beyond = False
         self._bound_running()
+
+    def _set_lent(self, reserved: int, most_for_one: int | None) -> None:
+        self.reserved, self.most_for_one = reserved, most_for_one
+        if most_for_one is None:
+            self.share_left = None
 
     def bar(self, reason: str) -> None:
         """Send nothing new there until the next `update`."""
@@ -261,9 +268,7 @@ class RemoteSite(Candidate):
 
     def report(self, report: LoadReport, now: float) -> None:
         """Take over a load report, bounded by the signed advert."""
-        self.reserved, self.most_for_one = report.reserved, report.most_for_one
-        if report.most_for_one is None:
-            self.share_left = None
+        self._set_lent(report.reserved, report.most_for_one)
         self._turn_stale()
         self.refuses = report.refuses
         self._hear_rate(report.rate, now)

@@ -106,6 +106,19 @@ def test_this_site_asks_for_no_more_than_its_share_and_says_so() -> None:
     assert site_of(balancer.select(0.0)) == "a"
 
 
+def test_a_reported_share_holds_until_the_advert_changes() -> None:
+    """A change at another site makes the balancer take over all adverts again."""
+    balancer = balancer_of(ledger_of(), lender(most=4), remote("b", 9))
+    balancer.report_load(SiteId("a"), 0, 1, 8, 0.0, reserved=2, most_for_one=1)
+    balancer.opened(SiteId("a"))
+    balancer.set_remotes([lender(most=4), remote("b", 8)])
+    assert site_of(balancer.select(0.0)) == "b"
+    assert (report_of(balancer).reserved, report_of(balancer).most_for_one) == (2, 1)
+    balancer.set_remotes([lender(most=3), remote("b", 8)])
+    assert site_of(balancer.select(0.0)) == "a"
+    assert (report_of(balancer).capacity, report_of(balancer).reserved) == (10, 0)
+
+
 def test_where_its_share_is_used_up_it_waits() -> None:
     balancer = balancer_of(ledger_of(), lender(most=1))
     balancer.opened(SiteId("a"))
