@@ -261,6 +261,21 @@ def test_sites_behind_each_neighbor_have_a_part_of_the_ports_that_are_planned() 
     assert last[BETA] == 900
 
 
+def test_a_part_follows_a_site_that_is_reached_by_another_neighbor(office: Offices) -> None:
+    ports = limits.SERVICE_PORTS_OF_SITE_MAX
+    sites = [BETA, GAMMA, SiteId("delta")]
+    declared = {f"{site}-{n}": told(f"{site}-{n}", 80) for site in sites for n in range(ports)}
+    origins = {name: SiteId(name.partition("-")[0]) for name in declared}
+    apart = {site: str(site) for site in sites}
+    here, kept = wanted(), office(9_999)
+
+    def shown(one: ListenerOffice, holders: dict[SiteId, str]) -> object:
+        return one.grants(here, declared, origins, NOBODY, lambda: holders).shown
+
+    for holders in (apart, {**apart, GAMMA: "beta"}, apart):
+        assert shown(kept, holders) == shown(office(9_999), holders)
+
+
 def test_while_all_have_room_nobody_asks_which_neighbor_leads_to_them() -> None:
     origins = {f"x{n}": SiteId(f"site {n}") for n in range(limits.SERVICE_PORTS_OF_SITES_MAX)}
     declared = {name: told(name, 80) for name in origins}

@@ -92,6 +92,7 @@ class ListenerOffice:
         "_declared",
         "_grants",
         "_held",
+        "_holders",
         "_keeper",
         "_kept",
         "_origins",
@@ -110,6 +111,7 @@ class ListenerOffice:
         self._declared: Mapping[str, Declaration] = {}
         self._origins: Mapping[str, SiteId] = {}
         self._owners: Mapping[str, Owner] = {}
+        self._holders: Mapping[SiteId, str] | None = None  # None: not needed, there is room.
         self._kept = self._present = keeper.listeners()
         self._held = {ServiceKey(one.service, one.port): one.site for one in self._kept}
         self._places: dict[ServiceKey, Where | None] = {  # Where each listens, or last did.
@@ -137,11 +139,20 @@ class ListenerOffice:
             or owners is not self._owners
             or declared != self._declared
             or origins != self._origins
+            or (self._holders is not None and holders() != self._holders)
         ):
             self._wanted, self._declared = wanted, declared
             self._origins, self._owners = origins, owners
-            self._grants = self._granted(wanted, declared, origins, owners, holders)
+            self._holders = None
+            self._grants = self._granted(
+                wanted, declared, origins, owners, lambda: self._asked(holders)
+            )
         return self._grants
+
+    def _asked(self, holders: Callable[[], Mapping[SiteId, str]]) -> Mapping[SiteId, str]:
+        if self._holders is None:
+            self._holders = holders()
+        return self._holders
 
     def origins_of(
         self, remembered: Iterable[str], owners: Mapping[str, Owner]
