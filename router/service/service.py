@@ -10,7 +10,6 @@ from router.balance.site.fair_queue import queue_limit
 from router.balance.site.ledger import LocalLedger
 from router.balance.sites.site_ejection import SiteNews, SiteWoken
 from router.balance.targets.recent_times import RecentTimes
-from router.http.http1.requests import KnownRequests
 from router.http.http1.responses import KnownResponses
 from router.http.http1.terms import http_terms
 from router.model import limits
@@ -102,7 +101,17 @@ class Service(ServiceFigures):
         )
         self.admission = SlotAdmission(self.ledger, self.queue_limit, context.network)
         self.wake_state = self._new_wake_state()
-        self._renew_frontend()
+        self.frontend = HttpFrontend(
+            key=key,
+            site_name=context.site_name,
+            scheme=_scheme_of(config),
+            terms=http_terms(config),
+            limits=config.limits,
+            request_ids=self.request_ids,
+            heads=self.heads,
+            timers=self.timers,
+            rng=context.rng,
+        )
         self.queue = self._new_queue()
         self._rate_watch = RateWatch(self.ledger, context.network, self._rate_changed)
         self._follow_slots()
@@ -186,18 +195,7 @@ class Service(ServiceFigures):
         """The time-out of an answer includes the time for which a request can be held."""
         config = self.config
         held_s = config.hold_s if self.wake_state.has_hook else 0.0
-        self.frontend = HttpFrontend(
-            key=self.key,
-            site_name=self._context.site_name,
-            scheme=b"https" if config.tls_cert else b"http",
-            terms=http_terms(config, held_s),
-            limits=config.limits,
-            request_ids=self.request_ids,
-            heads=self.heads,
-            known=KnownRequests(self.heads.requests),
-            timers=self.timers,
-            rng=self._context.rng,
-        )
+        self.frontend.set_terms(_scheme_of(config), http_terms(config, held_s), config.limits)
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Targets by ``host:port``; their requests in flight go on."""
@@ -415,3 +413,7 @@ class Service(ServiceFigures):
         if limit and self.wake_state.is_held():
             return max(limit, limits.HOLD_QUEUE)
         return limit
+
+
+def _scheme_of(config: ServiceSpec) -> bytes:
+    return b"https" if config.tls_cert else b"http"

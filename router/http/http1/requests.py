@@ -126,6 +126,16 @@ class RequestParser(MessageParser):
         """The known form of the last reported head; None: it is not known."""
 
     @property
+    def scheme(self) -> bytes:
+        """That of the connection, for all of its requests."""
+        return self._forwarding.proto
+
+    def set_terms(self, limits: HeadLimits, known: KnownRequests) -> None:
+        """Use other limits from now on: not for a head that was reported, but for its body."""
+        self._limits = limits
+        self._memory, self._heads = known, known.store.known
+
+    @property
     def is_idle(self) -> bool:
         """Between requests, with no byte of the next one."""
         return self.state is _HEAD and not self._pending

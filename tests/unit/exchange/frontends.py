@@ -3,7 +3,6 @@
 import random
 
 from router.http.http1.memory import HeadMemory
-from router.http.http1.requests import KnownRequests
 from router.http.http1.terms import http_terms
 from router.model.ids import ServiceKey
 from router.model.specs import ServiceSpec
@@ -27,7 +26,6 @@ def frontend(timers: Timers, config: ServiceSpec = PLAIN, site_name: str = "west
         limits=config.limits,
         request_ids=request_ids,
         heads=heads,
-        known=KnownRequests(heads.requests),
         timers=timers,
         rng=rng,
     )

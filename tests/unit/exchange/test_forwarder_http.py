@@ -10,7 +10,7 @@ from router.link.ports import OfferedStream, OpenRequest, ToldCount
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.port_reading import SERVED_NOWHERE
-from router.model.settings import Timeouts
+from router.model.settings import ServiceLimits, Timeouts
 from router.model.specs import ServiceSpec
 from router.service.ports import TargetConfig
 from router.service.targets.target_http import HttpTarget
@@ -363,6 +363,33 @@ def test_the_next_request_of_a_connection_is_decided_anew() -> None:
     shop.network.run()
     assert shop.status(client) == 200
     assert shop.requests() == [2, 0, 0]
+
+
+@pytest.mark.parametrize("here", [1, 0], ids=["local", "remote"])
+def test_changed_settings_count_from_the_next_request_of_a_connection(here: int) -> None:
+    shop = Shop(here=here)
+    client = shop.client()
+    config = ServiceSpec(
+        ports=(8080,),
+        protocol="http",
+        timeouts=Timeouts(response_s=600.0),
+        limits=ServiceLimits(request_line_bytes=256),
+    )
+    for site in shop.sites.values():
+        site.forwarder.set_service(KEY, config)
+    target = shop.targets["a" if here else "b"]
+    target.answer = None
+    client.got.clear()
+    client.send(GET)
+    shop.network.advance(500.0)
+    assert (shop.status(client), shop.requests()) == (0, [2 * here, 2 * (1 - here), 0])
+    answer_ok(target.serving[-1])
+    shop.network.run()
+    assert shop.status(client) == 200
+    client.got.clear()
+    client.send(b"GET /" + b"a" * 300 + b" HTTP/1.1\r\nHost: shop\r\n\r\n")
+    shop.network.run()
+    assert shop.status(client) == 414
 
 
 def test_requests_are_counted_by_site_and_class() -> None:

@@ -720,6 +720,22 @@ def test_an_answer_has_the_time_for_it_and_not_that_of_idle_streams(shop: Shop) 
     assert shop.said(stream) == ANSWER
 
 
+def test_a_changed_time_for_answers_counts_from_the_next_request_of_a_connection(
+    shop: Shop,
+) -> None:
+    assert shop.said(shop.ask()) == ANSWER
+    config = ServiceSpec(ports=(8080,), protocol="http2", timeouts=Timeouts(response_s=600.0))
+    for site in (shop.a, shop.b):
+        site.forwarder.set_service(KEY, config)
+    shop.target.act = shop.target.hold
+    stream = shop.ask()
+    shop.network.advance(500.0)
+    assert shop.said(stream) == []
+    (party,) = shop.target.serving
+    shop.target.answer(party, party.peer.h2.highest_inbound_stream_id)
+    assert shop.said(stream) == ANSWER
+
+
 def test_short_memory_before_a_target_is_held_sends_the_request_elsewhere() -> None:
     shop = Shop(remote=True)
     shop.network.silent.add(shop.target.address)

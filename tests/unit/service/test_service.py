@@ -356,9 +356,9 @@ def test_an_answer_may_take_as_long_as_a_request_is_held_where_one_can_be() -> N
     service = World(replace(PLAIN, hold_s=10.0)).service
     seconds = []
     for has_hook in (False, True, True, False):
-        frontend = service.frontend
+        before = service.frontend.terms
         service.wake_state.set_wake(None, has_hook=has_hook)
-        seconds.append((service.frontend.terms.answer_s, service.frontend is frontend))
+        seconds.append((service.frontend.terms.answer_s, service.frontend.terms is before))
     plain = seconds[0][0]
     assert seconds == [(plain, True), (plain + 10, False), (plain + 10, True), (plain, False)]
 

@@ -115,6 +115,8 @@ class HttpClient(LegConnection):
     # Called by its parser: `RequestSink`.
 
     def request(self, head: RequestHead) -> None:
+        if self._frontend.terms is not self._terms:
+            self._follow_terms()
         self._requests = count = self._requests + 1
         deadlines, terms, now = self.deadlines, self._terms, self._timers.now()
         if count >= terms.requests:

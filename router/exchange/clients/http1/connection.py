@@ -13,7 +13,7 @@ from router.http.http1.forwarding import Forwarding
 from router.http.http1.grammar import HttpError, bad_request
 from router.http.http1.render import ClientFraming
 from router.http.http1.request_heads import RequestHead
-from router.http.http1.requests import BETWEEN, RequestParser
+from router.http.http1.requests import BETWEEN, KnownRequests, RequestParser
 from router.model import limits
 from router.net.ports import Buffer, Connection
 from router.service.http_frontend import HttpFrontend
@@ -203,6 +203,16 @@ class HttpConnection(ABC):
         self._close()
 
     # One request after another.
+
+    def _follow_terms(self) -> None:
+        """Use the changed settings of the service from this request on."""
+        frontend = self._frontend
+        self._terms = terms = frontend.terms
+        self._timeouts = terms.timeouts
+        self._idle_s = terms.timeouts.idle_s
+        is_alike = frontend.scheme == self._parser.scheme
+        known = frontend.known if is_alike else KnownRequests(frontend.heads.requests)
+        self._parser.set_terms(terms.heads, known)
 
     def _next(self) -> None:
         """Begin the next request, which may have been received already.

@@ -28,6 +28,7 @@ from router.service.ports import ClientLeg, LegFailure, tell_in_parts
 class Http2Client(Protocol):
     """The session, as its callers see it."""
 
+    body_rate_min: int
     bounds: ServiceLimits
     timeouts: Timeouts
     via: bytes
@@ -220,7 +221,7 @@ class Http2Caller:
 
         Does not apply to gRPC, whose streams may idle between messages.
         """
-        rate_min = self._client.bounds.body_rate_min
+        rate_min = self._client.body_rate_min
         awaited = self.phase is WAITING and not self.is_request_complete
         waits_for_100 = b"\r\nexpect:" in self._asked.head and not self._seen_bytes
         is_free = self._asked.grpc or not rate_min or self._stream.is_paused

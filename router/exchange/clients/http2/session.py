@@ -53,6 +53,7 @@ class Http2Session:
         "_connection",
         "_deadline",
         "_ended",
+        "_frontend",
         "_http2",
         "_last_bytes",
         "_last_id",
@@ -66,6 +67,7 @@ class Http2Session:
         "_timers",
         "answered",
         "blocks",
+        "body_rate_min",
         "bounds",
         "phase",
         "timeouts",
@@ -86,8 +88,8 @@ class Http2Session:
         self._timers = timers = frontend.timers
         self._refused = refused
         self.answered = answered
-        self._terms = terms = frontend.terms
-        self.timeouts = terms.timeouts
+        self._frontend = frontend
+        self._follow_terms()
         self._request_ids = frontend.request_ids
         self.bounds = bounds = frontend.limits
         key, host = frontend.key, connection.peer.host
@@ -210,6 +212,8 @@ class Http2Session:
             stream.reset(codes.REFUSED_STREAM)
             http2.wire.blame()
             return
+        if self._frontend.terms is not self._terms:
+            self._follow_terms()
         asked, request, _ = self._reader.read(fields, ended)
         if request is not None and type(asked) is JudgedRequest:
             request_id = b""
@@ -284,6 +288,13 @@ class Http2Session:
             self._http2.wire.blame()
 
     # Steps.
+
+    def _follow_terms(self) -> None:
+        """Use the settings that the service has now. The limits in ours stay, as the client knows
+        them.
+        """
+        self._terms = terms = self._frontend.terms
+        self.timeouts, self.body_rate_min = terms.timeouts, terms.body_rate_min
 
     def _read_preface(self, preface: Preface, data: memoryview) -> None:
         rest = preface.feed(data)
@@ -363,7 +374,7 @@ class Http2Session:
             self._overdue()
         http2 = self._http2
         if http2 is not None and self.phase not in (CLOSING, OVER):
-            if not http2.tick(now, self.timeouts, self.bounds.body_rate_min):
+            if not http2.tick(now, self.timeouts, self.body_rate_min):
                 self.phase = OVER
                 self._connection.abort()
                 return
