@@ -25,6 +25,7 @@ from router.model.token_bucket import TokenBucket, TokenBuckets
 from router.routing.edges.edge_updates import RowChanges, Rows, messages
 from router.routing.edges.offers import (
     NOTHING,
+    EdgeOffer,
     EdgeTableSource,
     make_offers,
     routes_by_candidate,
@@ -320,8 +321,9 @@ class AttachedEdges:
         """Send the next rows if the edge acknowledged the last ones."""
         if edge.outbox or not edge.has_news or now < edge.may_at or self._table is None:
             return []
+        left_out = len(edge.left_out)
         changes = self._changes(router, edge)
-        is_needed = edge.owes or not changes.is_empty
+        is_needed = edge.owes or not changes.is_empty or len(edge.left_out) != left_out
         edge.dirty, edge.owes = set(), False
         if not is_needed:
             return []
@@ -344,9 +346,13 @@ class AttachedEdges:
         """The changes from the rows that the edge holds to those that it should hold; records the
         latter."""
         changes = RowChanges()
+        offers: dict[str, EdgeOffer | None] = {}
         for name in sorted(edge.dirty | edge.left_out):
             known = self._offers.services.get(name) if edge.wants(name) else None
-            offer = seen_by(known, edge.party) if known is not None else None
+            offers[name] = seen_by(known, edge.party) if known is not None else None
+        # First those that give room to others.
+        for name in sorted(offers, key=lambda one: edge.rows.growth(one, offers[one]) > 0):
+            offer = offers[name]
             edge.left_out.discard(name)
             if offer is not None and not edge.rows.has_room(name, offer, EDGE_ROWS_MAX):
                 edge.left_out.add(name)

@@ -81,9 +81,13 @@ class Rows:
     def has_room(self, name: str, offer: EdgeOffer, rows_max: int) -> bool:
         """Whether replacing the present rows of ``name`` with ``offer`` leaves at most
         ``rows_max``."""
-        before = self._offers.get(name)
-        grows = _size(offer) - (_size(before) if before is not None else 0)
+        grows = self.growth(name, offer)
         return grows <= 0 or len(self) + grows <= rows_max
+
+    def growth(self, name: str, offer: EdgeOffer | None) -> int:
+        """How many rows more it takes to replace the present ones of ``name`` with ``offer``."""
+        before = self._offers.get(name)
+        return (_size(offer) if offer else 0) - (_size(before) if before else 0)
 
     def set_offer(
         self, name: str, offer: EdgeOffer | None, own: RouterId, changes: RowChanges
@@ -113,7 +117,7 @@ class Rows:
             changes.gone_services.append(name)
         elif new_service is not None and new_service != old_service:
             changes.services.append(new_service)
-        self._count += (_size(offer) if offer else 0) - (_size(before) if before else 0)
+        self._count += self.growth(name, offer)
         if offer is None:
             self._offers.pop(name, None)
         else:

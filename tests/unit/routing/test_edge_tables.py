@@ -1209,6 +1209,22 @@ def test_services_that_find_no_room_are_counted_and_told_when_there_is_some(
     assert change.left_out == 0
 
 
+def test_a_service_gets_the_room_of_a_later_one_by_name_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("router.routing.edges.attached.EDGE_ROWS_MAX", 8)
+    told = serving(1)
+    told.ack(table_of(told.wish(1)))
+    for names, left_out in (("s1 s2 s9", 0), ("s1 s2 s3 s9", 1), ("s1 s2 s3", 0)):
+        each = names.split()
+        told.network.serve("far", [declare(name) for name in each], [advert(n) for n in each])
+        told.network.run(2)
+        change = table_of(told.update())
+        told.ack(change)
+        assert change.left_out == left_out
+    assert (change.gone_services, [row.service for row in change.candidates]) == (("s9",), ["s3"])
+
+
 def test_an_edge_that_talks_like_a_router_and_a_router_that_talks_like_an_edge_are_told_of() -> (
     None
 ):
