@@ -151,6 +151,26 @@ def test_a_declaration_of_a_lost_site_outlives_restarts_by_its_ttl_and_no_longer
     assert a.keeper.learnt() == ()
 
 
+def test_a_changed_ttl_holds_also_for_declarations_from_before_the_restart() -> None:
+    """The operator gives a site that is away more time, and then less."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    b.declare()
+    world.run(100)
+    b.kill()
+    a.kill()
+    a.start()
+    a.service_ttl_s = 10 * limits.SERVICE_SYNC_TTL_S
+    a.apply()
+    world.run(2 * limits.SERVICE_SYNC_TTL_S)
+    assert SERVICE in a.router.services
+    a.service_ttl_s = limits.SERVICE_SYNC_TTL_S
+    a.apply()
+    world.run(2)
+    assert SERVICE not in a.router.services
+
+
 def test_a_service_that_went_with_its_site_is_explained_to_a_person_who_asks_for_it() -> None:
     """It was called unknown, with the command that creates a service as the next step."""
     world = World(1, "a", "b")

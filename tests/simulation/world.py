@@ -288,6 +288,7 @@ class SimSite:
         """The agreement that it needs before it uses a larger share; None: it needs none."""
         self.part = WHOLE_PART
         """Which worker of its router it is; each is on a host of its own here."""
+        self.service_ttl_s = limits.SERVICE_SYNC_TTL_S
         self.service_sync = True
         self.inner_ports: dict[ServiceKey, int] | None = None
         self.promised: dict[ServiceKey, int] = {}
@@ -318,6 +319,7 @@ class SimSite:
                 boot_nonce=b"%d" % self.lives,
                 version="simulated",
                 is_edge=self.name in self.world.edges,
+                service_ttl_s=self.service_ttl_s,
                 restored=self.restored,
                 common=self.world.common,
                 has_inner_door=self.part.count > 1,
@@ -355,6 +357,7 @@ class SimSite:
                 ingress_bind_ip=self.ip,
                 bind_port=LINK_PORT,
                 service_sync=self.service_sync,
+                service_sync_site_ttl_s=self.service_ttl_s,
             ),
             services=dict(self.services),
             connectors=dict(self.connectors),

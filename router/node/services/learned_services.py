@@ -42,6 +42,10 @@ class LearntServices:
         self._kept_at = now
         self._owners = self._kept_owners = keeper.owners()
 
+    def set_ttl(self, ttl_s: float) -> None:
+        """Set how long a stored declaration counts after its site was lost."""
+        self._ttl_s = ttl_s
+
     def declarations(self) -> Mapping[str, Declaration]:
         """Stored declarations of services that the route table does not have yet."""
         return {name: self._known[name] for name in self._former}

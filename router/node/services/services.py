@@ -210,6 +210,7 @@ class SiteServices:
     def apply(self, wanted: Wanted) -> None:
         """Make the services of ``wanted`` true."""
         self._wanted = wanted
+        self._learnt.set_ttl(wanted.site.service_sync_site_ttl_s)
         self._follow_rules(wanted)
         self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
         self.advertise()
