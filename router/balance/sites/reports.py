@@ -16,6 +16,7 @@ class _Load(msgspec.Struct, frozen=True):
     waiting: int
     reserved: int
     refuses: bool
+    most_for_one: int | None
 
     @property
     def running(self) -> int:
@@ -99,13 +100,22 @@ class LoadReports:
         waiting: int = 0,
         reserved: int = 0,
         refuses: bool = False,
+        most_for_one: int | None = None,
     ) -> bool:
         """The current load of ``key`` (as in `LoadReport`). True: it is sent now."""
         told = self._told.get(key)
         if told is None:
             told = self._told[key] = _Told()
         told.now_is = _Load(
-            in_flight, targets_ready, capacity, _told_of(rate), beyond, waiting, reserved, refuses
+            in_flight,
+            targets_ready,
+            capacity,
+            _told_of(rate),
+            beyond,
+            waiting,
+            reserved,
+            refuses,
+            most_for_one,
         )
         if told.now_is == told.known:
             told.differs_since = None

@@ -84,6 +84,7 @@ class LoadExchange:
             waiting=load.waiting,
             reserved=load.reserved,
             refuses=load.refuses,
+            most_for_one=load.most_for_one,
         )
         if key in self._restless:
             self._restless[key] = now

@@ -34,6 +34,14 @@ def test_a_reserve_is_told_when_it_is_used_up_too() -> None:
     assert reports.note(WEB, 9, 1, 7, 1.0 + 2 * SOON, reserved=3)
 
 
+def test_a_changed_share_of_one_neighbor_is_told_as_any_small_change() -> None:
+    reports = LoadReports()
+    reports.note(WEB, 6, 1, 10, 0.0, most_for_one=4)
+    assert reports.note(WEB, 6, 1, 10, 9.0, most_for_one=2)
+    assert not reports.note(WEB, 6, 1, 10, 9.001, most_for_one=None)
+    assert reports.due(9.0 + limits.LOAD_SETTLE_INTERVAL_S) == [WEB]
+
+
 def test_a_router_that_takes_nothing_new_tells_it_at_once_and_that_it_is_over() -> None:
     reports = LoadReports()
     reports.note(WEB, 6, 1, 10, 0.0)

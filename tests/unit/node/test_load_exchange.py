@@ -44,6 +44,7 @@ class World:
         self.calls: list[tuple[float, Callable[[], None]]] = []
         self.sent: list[tuple[float, int]] = []
         self.in_flight = 0
+        self.most_for_one: int | None = None
         self.neighbours = [NEIGHBOUR]
         self.messages: list[tuple[float, RouterId, tuple[LoadReport, ...]]] = []
         self.glitches: list[RouterId] = []
@@ -85,7 +86,9 @@ class World:
     def load_of(self, key: ServiceKey) -> Load:
         if key == BROKEN:
             raise LookupError("a fault of ours")
-        return Load(targets_ready=1, capacity=10, used=self.in_flight)
+        return Load(
+            targets_ready=1, capacity=10, used=self.in_flight, most_for_one=self.most_for_one
+        )
 
     def set(self, in_flight: int) -> None:
         self.in_flight = in_flight
@@ -111,6 +114,19 @@ def test_what_came_to_rest_is_told_once_more_and_then_no_more() -> None:
     again = world.sent[told:]
     assert [in_flight for _, in_flight in again] == [0]
     assert again[0][0] >= 100.2 + limits.LOAD_SETTLE_INTERVAL_S
+
+
+def test_a_changed_share_of_one_neighbor_is_told_without_any_request() -> None:
+    """Other sites have no signed figure of learned slots, and of the share of them."""
+    world = World()
+    world.set(0)
+    world.run_until(100.0 + 1.5 * limits.LOAD_REFRESH_S)
+    told = len(world.messages)
+    world.most_for_one = 3
+    world.exchange.changed(WEB)
+    world.run_until(100.0 + 1.6 * limits.LOAD_REFRESH_S)
+    ((_, _, (report,)),) = world.messages[told:]
+    assert report.most_for_one == 3
 
 
 def test_every_figure_is_told_again_when_nothing_changes_until_the_end() -> None:
