@@ -16,14 +16,17 @@ from router.workers.combined_figures import RouterFigures
 from router.workers.recent_port_figures import PortTotals, RecentPortFigures, TargetPart
 
 
-class _Slots(NamedTuple):
-    """Of this worker, of one service port. ``ready``: by the address of each of its targets."""
+class _AtTargets(NamedTuple):
+    """Of this worker, of one service port. ``ready``: by the address of each of its targets.
+    ``ended``: requests of clients of any site, of which no sample need have seen one.
+    """
 
     capacity: int | None
     ready: Mapping[str, bool]
+    ended: Mapping[str, int]
 
 
-_NO_SLOTS: Final = _Slots(None, {})
+_NO_TARGETS: Final = _AtTargets(None, {}, {})
 
 
 class RecentFigures:
@@ -31,7 +34,7 @@ class RecentFigures:
 
     def __init__(self, router: SiteRouter, recorder: HistoryRecorder, whole: RouterFigures) -> None:
         self._router, self._recorder, self._whole = router, recorder, whole
-        self._told_slots: dict[ServiceKey, _Slots] = {}
+        self._told_targets: dict[ServiceKey, _AtTargets] = {}
 
     # Of this worker, for the first one to add up ----------------------------------------------
 
@@ -41,21 +44,24 @@ class RecentFigures:
 
     def latelies(self) -> Iterator[RecentPortFigures]:
         """Recent figures of each service port, except those without activity and with unchanged
-        slots at the same targets; also requests in flight of removed service ports."""
+        slots at the same targets, which ended no request; also requests in flight of removed
+        service ports."""
         former = self._router.forwarder.entry.of_former_protocol()
         awaited: defaultdict[ServiceKey, dict[SiteId, int]] = defaultdict(dict)
         if any(self._router.readings.busy_elsewhere(1)):
             for (key, site), count in self._router.forwarder.awaited_elsewhere().items():
                 awaited[key][site] = count
-        standing = self._router.readings.targets.standing()
+        targets = self._router.readings.targets
+        standing = targets.standing()
         keys = self._router.readings.keys
-        told = self._told_slots  # Of ports that are gone, the first worker may forget it, too.
-        self._told_slots = {key: told[key] for key in keys if key in told}
+        told = self._told_targets  # Of ports that are gone, the first worker may forget it, too.
+        self._told_targets = {key: told[key] for key in keys if key in told}
         for key in keys:
             own = self._own(key, former.get(key, {}))
-            slots = _Slots(own.capacity, standing.get(key, {}))
-            if not own.is_idle or self._told_slots.get(key, _NO_SLOTS) != slots:
-                self._told_slots[key] = slots
+            ready = standing.get(key, {})
+            now = _AtTargets(own.capacity, ready, targets.ended(key) if ready else {})
+            if not own.is_idle or self._told_targets.get(key, _NO_TARGETS) != now:
+                self._told_targets[key] = now
                 yield self._with_totals(own, awaited[key])
         yield from self.removed_latelies()
 

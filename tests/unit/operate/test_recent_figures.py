@@ -49,3 +49,25 @@ def test_an_idle_worker_reports_the_slots_of_a_service_that_comes_again() -> Non
     site.apply()
     world.run(3)
     assert [(told.key, told.capacity) for told in reports()] == [(SERVICE, 3)]
+
+
+def test_a_worker_reports_short_requests_that_its_targets_answered_for_another_site() -> None:
+    """No client of this site asked, and none of the samples saw one in flight."""
+    world = World(1, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    b.declare()
+    a.serve(1, capacity=1, service_s=0.001)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    reports = recent_of(a, recorder).latelies
+    world.run(30)
+    list(reports())
+    for asked in (1, 2, 3):
+        b.request()
+        world.run(1)
+        (told,) = reports()
+        assert told.totals is not None
+        assert told.totals.by_target == told.totals.ended == {ONE: asked}
+    assert not list(reports()), "nothing is new"
+    recorder.close()
