@@ -359,6 +359,20 @@ def test_a_rule_that_names_no_site_at_all_is_a_choice_which_is_reported_once() -
     assert told(world) == [event]
 
 
+def test_a_rule_that_newly_names_an_unknown_site_is_reported_though_it_lets_in_no_other() -> None:
+    world = World(1, "near", "hub")
+    near, hub = world.sites.values()
+    rule(near, import_from=())
+    near.link(hub, cost=1)
+    hub.declare()
+    world.run(5)
+    assert not told(world) and not refused(near)
+    rule(near, import_from=("hubb",))
+    world.run(2)
+    (message,) = refused(near)
+    assert told(world) == [f"warning declaration-refused shop: {message}"]
+
+
 def test_an_owner_that_a_rule_refuses_is_not_called_out_of_reach() -> None:
     """The rule names another site that declares the service, which does not own it."""
     world = World(1, "near", "hub", "far")

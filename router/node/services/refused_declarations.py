@@ -52,11 +52,11 @@ class RefusedDeclarations:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._known: Container[str] = ()  # Services of the previous table.
+        self._known: Container[str] = ()  # Services of the table at the previous look.
         self._reported: set[str] = set()
 
-    def table_changed(self, table: RouteTable, given: SharingRules) -> None:
-        """Compare with the previous table."""
+    def look(self, table: RouteTable, given: SharingRules) -> None:
+        """Compare with the previous look, after either changed."""
         before, self._known = self._known, table.declarations
         if not table.refused and not self._reported:
             return

@@ -212,6 +212,7 @@ class SiteServices:
         self._wanted = wanted
         self._learnt.set_ttl(wanted.site.service_sync_site_ttl_s)
         self._follow_rules(wanted)
+        self._refused.look(self._routing.table, wanted.rules)
         self._keeper.keep_declared(frozenset(wanted.services.keys() - wanted.declared_at_s.keys()))
         self.advertise()
 
@@ -254,7 +255,7 @@ class SiteServices:
         owners, now = self._routing.owners, self._network.now()
         self._learnt.table_changed(table, owners, self._site, now)
         if self._wanted is not None:
-            self._refused.table_changed(table, self._wanted.rules)
+            self._refused.look(table, self._wanted.rules)
 
     def introduce(self, name: str, site: SiteId) -> None:
         """``site`` newly offers service ``name``: it gets few requests at first."""
