@@ -392,6 +392,21 @@ def test_changed_settings_count_from_the_next_request_of_a_connection(here: int)
     assert shop.status(client) == 414
 
 
+def test_a_connection_keeps_its_scheme_whatever_later_ones_have() -> None:
+    """The same head is remembered for both, each with its own verdict."""
+    shop = Shop(here=1)
+    before = shop.client()
+    shop.a.set_service(KEY, ServiceSpec(ports=(8080,), protocol="http", tls_cert="shop"))
+    after = shop.client()
+    for _ in range(3):
+        for client in (before, after):
+            client.send(GET)
+            shop.network.run()
+    got = b"".join(bytes(party.got) for party in shop.targets["a"].parties)
+    schemes = [line[19:] for line in got.split(b"\r\n") if line.startswith(b"X-Forwarded-Proto: ")]
+    assert schemes == [b"http", b"https", *[b"http", b"https"] * 3]
+
+
 def test_requests_are_counted_by_site_and_class() -> None:
     shop = Shop(here=1)
     shop.client()
