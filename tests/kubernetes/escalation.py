@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, Final
 
-from tests.kubernetes.failures import forbidden
+from tests.kubernetes.failures import forbidden, not_found
 from tests.kubernetes.rbac import MASTERS, Rules, User
 from tests.kubernetes.requests import Wanted
 from tests.kubernetes.resources import Json
@@ -32,7 +32,8 @@ def gives_rights(wanted: Wanted) -> bool:
 
 
 def confirm(rules: Rules, user: User, wanted: Wanted, before: Json | None, found: Json) -> None:
-    """403: ``found`` gives rights that ``user`` does not hold and may not give.
+    """403: ``found`` gives rights that ``user`` does not hold and may not give. 404: it binds a
+    role that does not exist.
 
     ``before``: the object as it was; None: it is new.
     """
@@ -50,6 +51,8 @@ def confirm(rules: Rules, user: User, wanted: Wanted, before: Json | None, found
         user, verb=verb, group=GROUP, plural=plural, namespace=namespace, name=name
     ):
         return
+    if given is None:
+        raise not_found(wanted.resource, name)  # The name is the role's, the kind the binding's.
     own = list(rules.rules(user, namespace))
     missing = sorted(map(_shown, _compact(_not_held(own, given))))
     if missing:

@@ -138,14 +138,14 @@ class Rules:
             place = namespace if kind == "RoleBinding" else ""
             for binding in self._store.all(self._catalogue.kind(kind), place):
                 if any(_is(user, subject, namespace) for subject in binding.get("subjects") or []):
-                    yield from self.of_role(binding["roleRef"], place)
+                    yield from self.of_role(binding["roleRef"], place) or []
 
-    def of_role(self, reference: Json, namespace: str) -> list[Json]:
-        """The rules of the role that a binding in ``namespace`` names; none of a missing one."""
+    def of_role(self, reference: Json, namespace: str) -> list[Json] | None:
+        """The rules of the role that a binding in ``namespace`` names; None: there is no role."""
         place = namespace if reference["kind"] == "Role" else ""
         resource = self._catalogue.kind(reference["kind"])
         found = self._store.get(resource, place, reference["name"])
-        return (found.get("rules") or []) if found else []
+        return (found.get("rules") or []) if found else None
 
 
 def _has(rule: Json, field: str, word: str) -> bool:

@@ -191,6 +191,9 @@ def test_a_status_that_may_not_be_written_is_told_and_the_rest_is_done(cluster: 
         assert 'resources: ["sites/status"], verbs: ["update"]' in texts
         cluster.create("ConfigMap", "skupper-site", "east", data={"name": "east"})
         await until(lambda: has_router(cluster, "east"))
+        await until(lambda: told(cluster, "east", "ConfigMap"))
+        (text,) = told(cluster, "east", "ConfigMap")
+        assert text.startswith("Role/spillway-router-skupper-v2: the API refuses it")
         mark = len(cluster.faults.seen)
         put(cluster, "Site", "shop", "north")
         await until(lambda: has_router(cluster, "north"))

@@ -268,9 +268,11 @@ class SiteController:
         extra = await self._extra(namespace, document.spec)
         objects = sorted((*rendered.objects, *extra), key=runs_routers)
         wanted = [stamped(one) for one in owned(tuple(objects), _as_owner(site))]
-        problems = [*noted.errors, *rendered.errors]
-        for one in wanted:
-            problems += await self._apply(namespace, one, seen)
+        problems = [
+            *noted.errors,
+            *rendered.errors,
+            *await self._apply_all(namespace, wanted, seen),
+        ]
         await self._prune(namespace, wanted, seen)
         for problem in problems:
             await self._tell(namespace, site, problem)
@@ -337,6 +339,24 @@ class SiteController:
             attributes = {"verb": verb, "group": group, "resource": resource}
             self._held[key] = await self._api.allows(attributes, namespace=namespace)
         return self._held[key]
+
+    async def _apply_all(
+        self, namespace: str, wanted: Iterable[Object], seen: Seen
+    ) -> list[ConfigError]:
+        """Apply the objects that differ, without the bindings of Roles that cannot be created.
+
+        The API has no answer but 404 for such a binding.
+        """
+        problems: list[ConfigError] = []
+        missing_roles: set[str] = set()
+        for one in wanted:
+            if one["kind"] == "RoleBinding" and one["roleRef"]["name"] in missing_roles:
+                continue
+            refusals = await self._apply(namespace, one, seen)
+            if refusals and one["kind"] == "Role" and ("Role", name_of(one)) not in seen.made:
+                missing_roles.add(name_of(one))
+            problems += refusals
+        return problems
 
     async def _apply(self, namespace: str, wanted: Object, seen: Seen) -> list[ConfigError]:
         """Apply ``wanted`` if the object differs. A permanent refusal by the API is a finding."""
