@@ -274,7 +274,15 @@ def test_answers_come_soon_with_fifty_services(cluster: Cluster, west: Commands)
         began = own_time()
         west(*words)
         assert own_time() - began < 2.0, words
-        assert cluster.faults.count(user="kubernetes-admin", since=before) <= 12, words
+        # Only some API servers record an exec at its end, or a kind that they do not have.
+        asked = [
+            one.wanted
+            for one in cluster.faults.seen[before:]
+            if one.user == "kubernetes-admin"
+            and not one.wanted.subresource
+            and one.wanted.resource.plural != "deploymentconfigs"
+        ]
+        assert len(asked) <= 11, words
     for words in (("check",), ("check", "--pre"), ("version",)):
         began = own_time()
         west(*words)
