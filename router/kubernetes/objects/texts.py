@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import addresses, proxies, quantities, readers
+from router.documents import addresses, capacities, proxies, quantities, readers
 from router.documents.fields import Field
 from router.documents.nodes import Findings, Scalar
 from router.model import limits
@@ -53,6 +53,15 @@ def boolean(text: str) -> bool | InvalidText:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     return InvalidText(f"expected true or false, got {short(text)}", "Write true or false")
+
+
+def capacity(text: str) -> int | str | InvalidText | None:
+    """The capacity of each target: ``10``, ``15/s`` or ``auto``."""
+    value = capacities.stated(text)
+    if not isinstance(value, str):
+        return capacities.spec_value(value)
+    reason = value or f"expected a capacity like 10, 15/s or auto, got {short(text)}"
+    return InvalidText(reason, capacities.HINT)
 
 
 def words(*choices: str) -> TextReader:

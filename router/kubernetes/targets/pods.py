@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from router.documents import capacities
-from router.kubernetes.objects import names
+from router.kubernetes.objects import names, texts
 from router.kubernetes.objects.objects import (
     Object,
     annotations,
@@ -18,6 +17,7 @@ from router.kubernetes.objects.objects import (
 )
 from router.kubernetes.objects.selectors import Selector
 from router.kubernetes.objects.starting_pods import container_statuses, stuck_reasons
+from router.kubernetes.objects.texts import InvalidText
 from router.kubernetes.services.endpoint_slices import Family, family_of
 from router.model.specs import TargetSpec
 
@@ -232,10 +232,10 @@ def capacity_of(found: Object) -> tuple[int | str | None, str]:
     text = annotations(found).get(names.CAPACITY, "").strip()
     if not text:
         return None, ""
-    value = capacities.stated(text)
-    if isinstance(value, str):
-        return None, value or f"expected a capacity, got {text!r}"
-    return capacities.spec_value(value), ""
+    value = texts.capacity(text)
+    if isinstance(value, InvalidText):
+        return None, f"{value.reason}; it is left out"
+    return value, ""
 
 
 def target(

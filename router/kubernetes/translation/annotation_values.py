@@ -52,18 +52,9 @@ def _halves(text: str) -> list[tuple[str, str, str]]:
     return [part.partition("=") for part in text.split(",")]
 
 
-def capacity(text: str) -> int | str | InvalidText | None:
-    """The capacity of each target: ``10``, ``15/s`` or ``auto``."""
-    value = capacities.stated(text)
-    if not isinstance(value, str):
-        return capacities.spec_value(value)
-    reason = value or f"expected a capacity like 10, 15/s or auto, got {texts.short(text)}"
-    return InvalidText(reason, capacities.HINT)
-
-
 def site_capacity(text: str) -> int | str | InvalidText | None:
-    """The capacity of a site: like `capacity`, but not learned."""
-    value = capacity(text)
+    """The capacity of a site: like `texts.capacity`, but not learned."""
+    value = texts.capacity(text)
     if isinstance(value, str) and value.startswith("auto"):
         return InvalidText("a site's capacity is configured, not learned", "Set 10 or 15/s")
     return value

@@ -228,7 +228,7 @@ class ObjectReading:
             service=address,
             workload=workload,
             target_ports=tuple(target_ports),
-            capacity=self.value(names.CAPACITY, annotation_values.capacity, None),
+            capacity=self.value(names.CAPACITY, texts.capacity, None),
             tls_trust=self.value(names.TLS_TRUST, texts.credential, ""),
         )
         if "/" not in self.text(names.SITE_CAPACITY):

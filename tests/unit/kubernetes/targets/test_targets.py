@@ -373,6 +373,7 @@ def test_a_capacity_that_cannot_be_used_is_told_at_the_pod_and_the_pod_still_cou
     (error,) = found.errors
     assert (error.code, error.source) == ("SW0436", "Pod/a")
     assert error.path == "metadata.annotations[spillway.dev/capacity]"
+    assert error.reason == "expected a capacity like 10, 15/s or auto, got 'lots'; it is left out"
     assert places(found) == ["10.0.0.1:80"]
 
 
