@@ -100,8 +100,11 @@ async def keep(
                 log.warning("%s was deleted and is put back", SOURCE)
         except ApiError as error:
             return refusal(error, SOURCE, "put the site's identity back, which was deleted")
-    if seen is None or _is_identity(seen, here):
-        return None
+    try:
+        if seen is None or codec.decode(seen).key_pem == here.key_pem:
+            return None
+    except SecretError as error:
+        return error.finding
     return ConfigError(
         SOURCE,
         "data",
@@ -122,13 +125,6 @@ def _not_put_back() -> ConfigError:
         f"kubectl exec deployment/{ROUTER} -- sh -c 'kill 1'. Or restore a backup",
         code=CODE,
     )
-
-
-def _is_identity(found: Object, here: Identity) -> bool:
-    try:
-        return codec.decode(found).key_pem == here.key_pem
-    except SecretError:
-        return False
 
 
 async def propose_ca(api: Api, before: CaState, after: CaState) -> ConfigError | None:

@@ -187,6 +187,23 @@ def test_an_identity_that_was_deleted_by_mistake_is_put_back_while_the_site_exis
     assert scene.codes() == []
 
 
+def test_an_identity_that_is_damaged_while_the_router_runs_is_not_called_another_one(
+    scene: Scene,
+) -> None:
+    kept = scene.api.objects[IDENTITY_SECRET]
+    scene.api.put({**kept, "data": {**kept["data"], "ca.crt": "bm8="}})
+    scene.look()
+    scene.step()
+    (damaged,) = scene.trust.errors
+    assert (damaged.code, damaged.path) == ("SW0440", "data[ca.crt]")
+    assert damaged.reason.startswith("is no readable certificate")
+    assert "backup" in damaged.hint and "rollout restart" not in damaged.hint
+    scene.api.put(kept)
+    scene.look()
+    scene.step()
+    assert scene.codes() == []
+
+
 def test_a_site_that_is_made_anew_while_the_old_router_drains_gets_no_old_identity(
     scene: Scene,
 ) -> None:
