@@ -140,7 +140,8 @@ class ObservabilitySettings:
 def _unusable(reason: str) -> Problem:
     return Problem(
         code="SW0702",
-        message=f"Tracing is wanted, but OpenTelemetry refuses its settings: {reason}.",
+        message="Tracing is wanted, but OpenTelemetry refuses its settings: "
+        f"{reason.removesuffix('.')}.",
         hint="Fix the variables OTEL_* in the router's environment and restart it",
     )
 

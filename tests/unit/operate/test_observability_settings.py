@@ -109,6 +109,13 @@ def test_settings_that_the_sdk_refuses_are_a_problem_too(tmp_path: Path) -> None
     assert problem.code == "SW0702" and "'x'" in problem.message
 
 
+def test_a_reason_that_is_a_sentence_ends_the_problem_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "access.log", ValueError("max_queue_size must be a positive integer."))
+    bench.seeing.apply(SiteSpec(tracing=True))
+    (problem,) = bench.seeing.problems
+    assert problem.message.endswith(": max_queue_size must be a positive integer.")
+
+
 def test_a_thread_that_cannot_be_started_costs_lines_and_spans_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
