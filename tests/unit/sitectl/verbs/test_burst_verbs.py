@@ -51,7 +51,7 @@ def test_a_scenario_is_not_applied_but_simulated(here: CommandLine, tmp_path: Pa
     path = tmp_path / "s.yaml"
     path.write_text("apiVersion: spillway/v1\nkind: Scenario\nname: s\nspec: {}\n")
     result = here("apply", "-f", str(path))
-    assert (result.exit_code, f"simulate {path}" in result.stderr) == (1, True)
+    assert (result.exit_code, "Run it: sitectl simulate FILE" in result.stderr) == (1, True)
 
 
 def test_a_site_cap_is_told_as_it_holds(here: CommandLine) -> None:
