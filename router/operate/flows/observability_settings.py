@@ -3,6 +3,7 @@
 import random
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -15,13 +16,6 @@ from router.operate.record.sinks import RotatedFile, StandardOutput
 from router.service.observers import Observing, Tracer
 
 ACCESS_LOG_FILE = "access.log"
-
-NO_TRACING = Problem(
-    code="SW0701",
-    message="Tracing is wanted, but OpenTelemetry is not installed here; requests are served "
-    "without spans.",
-    hint=f"{sys.executable} -m pip install 'spillway-router[otel]', then restart the router",
-)
 
 
 class ClosingTracer(Tracer, Protocol):
@@ -130,11 +124,26 @@ class ObservabilitySettings:
             try:
                 self._tracer = self._make_tracer()
             except ImportError:
-                self._problems += (NO_TRACING,)
+                self._problems += (_not_installed(),)
             except NoThread as error:
                 self._problems += (_without_thread("Requests are served without spans", error),)
             except (ValueError, OSError) as error:
                 self._problems += (_unusable(text_of(error)),)
+
+
+def _not_installed() -> Problem:
+    """The image and some tools' environments have no pip."""
+    with_pip = f"{sys.executable} -m pip install 'spillway-router[otel]', then restart the router"
+    without = (
+        "This Python has no pip: add spillway-router[otel] by the tool that made its environment, "
+        "or to your image, then restart the router"
+    )
+    return Problem(
+        code="SW0701",
+        message="Tracing is wanted, but OpenTelemetry is not installed here; requests are served "
+        "without spans.",
+        hint=with_pip if find_spec("pip") is not None else without,
+    )
 
 
 def _unusable(reason: str) -> Problem:

@@ -1,6 +1,7 @@
 """The access log and tracing as the site's document wants them, from one moment to the next."""
 
 import random
+import sys
 import threading
 from pathlib import Path
 
@@ -100,6 +101,18 @@ def test_tracing_without_opentelemetry_is_a_problem_with_the_command_that_mends_
     bench.seeing.apply(SiteSpec())
     assert bench.seeing.problems == ()
     bench.seeing.close()
+
+
+def test_without_pip_the_problem_does_not_advise_pip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    bench = Bench(tmp_path / "access.log", ImportError("opentelemetry"))
+    bench.seeing.apply(SiteSpec(tracing=True))
+    (problem,) = bench.seeing.problems
+    assert problem.code == "SW0701" and "-m pip" not in problem.hint
+    assert problem.hint.startswith("This Python has no pip")
+    assert "spillway-router[otel]" in problem.hint
 
 
 def test_settings_that_the_sdk_refuses_are_a_problem_too(tmp_path: Path) -> None:
