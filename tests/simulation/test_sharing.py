@@ -373,6 +373,18 @@ def test_a_rule_that_newly_names_an_unknown_site_is_reported_though_it_lets_in_n
     assert told(world) == [f"warning declaration-refused shop: {message}"]
 
 
+def test_a_rule_that_newly_names_the_site_that_declares_reports_no_refusal() -> None:
+    world = World(1, "near", "hub")
+    near, hub = world.sites.values()
+    rule(near, import_from=())
+    near.link(hub, cost=1)
+    hub.declare()
+    world.run(5)
+    rule(near, import_from=("hub",))
+    world.run(2)
+    assert listens(near) and not told(world)
+
+
 def test_an_owner_that_a_rule_refuses_is_not_called_out_of_reach() -> None:
     """The rule names another site that declares the service, which does not own it."""
     world = World(1, "near", "hub", "far")
