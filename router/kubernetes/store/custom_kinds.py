@@ -7,6 +7,7 @@ may not be read both give 403. A kind that vanishes leaves its objects as they w
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 
@@ -84,24 +85,25 @@ class CustomKinds:
 
     async def run(self) -> None:
         """Discover the kinds and mirror them until cancelled."""
-        failures = 0
+        failures: Counter[bool] = Counter()  # By whether the server answered.
         self._tasks.clear()  # After a fault of ours, those of the run before have ended.
         async with asyncio.TaskGroup() as tasks:
             while True:
                 try:
                     await self._look(tasks)
-                    failures = 0
+                    failures.clear()
                     wait_s = self._look_again_s()
                 except ApiError as error:
                     log.debug("%s cannot be discovered: %s", self.api_version, error)
                     most_s = limits.WATCH_BACKOFF_MAX_S
-                    if not self._is_refused and _is_refusal(error, failures):
+                    has_answered = error.status != NO_ANSWER
+                    if not self._is_refused and _is_refusal(error, failures[True]):
                         self._is_refused = True
                         self._changed(next(iter(self.informers)))  # Stop waiting for it.
                     if error.status == FORBIDDEN:
                         most_s = limits.RIGHTS_LOOK_S
-                    wait_s = doubled_s(limits.RIGHTS_AGAIN_S, failures, most_s)
-                    failures += 1
+                    wait_s = doubled_s(limits.RIGHTS_AGAIN_S, failures[has_answered], most_s)
+                    failures[has_answered] += 1
                 await asyncio.sleep(wait_s * self._rng.uniform(0.75, 1.25))
 
     def _look_again_s(self) -> float:
@@ -189,9 +191,9 @@ def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:
     return found
 
 
-def _is_refusal(error: ApiError, failures: int) -> bool:
-    """Whether to start without these kinds. An error of the server itself may pass: a router that
-    begins without its predecessor's objects withdraws what they declare.
+def _is_refusal(error: ApiError, answers: int) -> bool:
+    """Whether to start without these kinds, after ``answers`` with errors. One of the server itself
+    may pass: a router that begins without its predecessor's objects withdraws what they declare.
     """
-    has_tried = error.status != NO_ANSWER and failures >= limits.DISCOVERY_TRIES
+    has_tried = error.status != NO_ANSWER and answers >= limits.DISCOVERY_TRIES
     return error.is_answer or has_tried

@@ -126,6 +126,22 @@ def test_an_error_of_the_server_may_pass_and_does_not_last() -> None:
     run(story())
 
 
+def test_an_api_server_that_was_away_may_have_errors_too_while_it_starts() -> None:
+    async def story() -> None:
+        cluster = CustomCluster()
+        cluster.add("Site", "west")
+        starting = ApiError(503, "ServiceUnavailable", "starting")
+        cluster.broken = [starting, *[ApiError(0, "Unreachable", "connection refused")] * 4]
+        async with mirrored(cluster) as kinds:
+            for _ in range(200):
+                await asyncio.sleep(0.1)
+                if kinds.settled:
+                    break
+            assert kinds.settled and names(kinds, "Site") == {"west"}
+
+    run(story())
+
+
 def test_a_right_that_comes_right_after_the_start_counts_within_seconds() -> None:
     """A router may start before its Roles are applied, or before the API server has read them."""
 
