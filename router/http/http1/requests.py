@@ -131,7 +131,7 @@ class RequestParser(MessageParser):
         return self._forwarding.proto
 
     def set_terms(self, limits: HeadLimits, known: KnownRequests) -> None:
-        """Use other limits from now on: not for a head that was reported, but for its body."""
+        """Use other limits for the requests after the one that was reported last."""
         self._limits = limits
         self._memory, self._heads = known, known.store.known
 
