@@ -221,14 +221,7 @@ def test_a_lost_router_exports_nothing_that_its_successor_does_not() -> None:
 def test_a_lost_router_of_a_host_site_declares_its_own_documents_for_the_ttl() -> None:
     """They are separate: the service that it alone declares must not go with each restart of it."""
     network = with_two_routers_of_one_site([declare("x"), declare("y")], [declare("x")])
-    network.connect("west", "two")
-    network.connect("one", "two")
-    network.run(1.0)
-    network.cut("west", "one")
-    network.cut("one", "two")
-    network.run(1.0)
-    for name in ("west", "two"):
-        assert set(network.table(name).declarations) == {"x", "y"}
+    lose_the_first(network)
     network.run(SERVICE_SYNC_TTL_S)
     assert set(network.table("west").declarations) == {"x"}
 
@@ -238,14 +231,7 @@ def test_a_lost_router_of_a_namespace_declares_nothing_that_another_one_does_not
     of the namespace had just been replaced."""
     both = [declare("x"), declare("y")]
     network = with_two_routers_of_one_site(both, both, common=True)
-    network.connect("west", "two")
-    network.connect("one", "two")
-    network.run(1.0)
-    network.cut("west", "one")
-    network.cut("one", "two")
-    network.run(1.0)
-    for name in ("west", "two"):
-        assert set(network.table(name).declarations) == {"x", "y"}
+    lose_the_first(network)
     network.serve("two", [declare("x")])
     network.run(0.2)
     for name in ("west", "two"):
@@ -301,6 +287,18 @@ def with_two_routers_of_one_site(
     network.connect("west", "one")
     network.run(1.0)
     return network
+
+
+def lose_the_first(network: Network) -> None:
+    """Link all three, then cut "one" off; what both declared is in force at the others."""
+    network.connect("west", "two")
+    network.connect("one", "two")
+    network.run(1.0)
+    network.cut("west", "one")
+    network.cut("one", "two")
+    network.run(1.0)
+    for name in ("west", "two"):
+        assert set(network.table(name).declarations) == {"x", "y"}
 
 
 def exported(name: str) -> Declaration:
