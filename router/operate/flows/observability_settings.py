@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from router.model.events import Problem
@@ -133,7 +134,9 @@ class ObservabilitySettings:
 
 def _not_installed() -> Problem:
     """The image and some tools' environments have no pip."""
-    with_pip = f"{sys.executable} -m pip install 'spillway-router[otel]', then restart the router"
+    with_pip = (
+        f"{quote(sys.executable)} -m pip install 'spillway-router[otel]', then restart the router"
+    )
     without = (
         "This Python has no pip: add spillway-router[otel] by the tool that made its environment, "
         "or to your image, then restart the router"
