@@ -28,10 +28,7 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         hint = "" if failure.hint == "sitectl check" else failure.hint  # This is that command.
         yield Finding("error", "SW0513", failure.message, hint)
         return
-    ready = bool(status.get("ready"))
-    yield Finding(
-        "ok" if ready else "error", "SW0513", f"router {'ready' if ready else 'not ready'}"
-    )
+    yield _serves(status)
     for problem in status.get("problems") or []:
         if problem["code"].startswith("SW01"):
             continue  # Of documents, which are checked by themselves.
@@ -52,6 +49,16 @@ def of_router(site: Site, told: Set[tuple[str, str]] = frozenset()) -> Iterator[
         none = f"no link at this router, one of {routers} of this site"
     yield from _each(links, "SW0515", none, partial(_link, known))
     yield from _each(services, "SW0516", "no service", partial(_service, known))
+
+
+def _serves(status: Mapping[str, Any]) -> Finding:
+    """Whether the router takes requests."""
+    if status.get("ready"):
+        return Finding("ok", "SW0513", "router ready")
+    text = "router not ready"
+    if status.get("draining"):
+        text = "router draining: it stops once requests have ended"
+    return Finding("error", "SW0513", text, "sitectl status --watch")
 
 
 def _peers(site: Site, status: Mapping[str, Any]) -> Iterator[Finding]:

@@ -145,7 +145,7 @@ STOPS = Fault(
     shown={
         fault.STATUS: "State:    draining: it stops once requests have ended",
         fault.STATUS_JSON: "ready: false, problems: none, notes: none",
-        fault.CHECK: "ERROR    SW0513  router not ready",
+        fault.CHECK: "ERROR    SW0513  router draining: it stops once requests have ended",
         fault.TOP: "near: draining…far…draining",
         fault.SERVICE: "3 at 2 sites  2 ",
         fault.WHY: "goes nowhere (this router stops and takes nothing new)…draining…excluded",

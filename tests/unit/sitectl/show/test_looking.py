@@ -657,6 +657,24 @@ def test_check_of_a_running_site_looks_at_links_and_services(
     assert (found["SW0513"], found["SW0515"], found["SW0517"]) == ("ok", "warning", "ok")
 
 
+@pytest.mark.parametrize(
+    ("draining", "text"),
+    [
+        (True, "router draining: it stops once requests have ended"),
+        (False, "router not ready"),
+    ],
+)
+def test_check_says_whether_a_router_that_is_not_ready_stops(
+    here: CommandLine, admin: FakeAdmin, draining: bool, text: str
+) -> None:
+    admin.item("/api/v1/status", STATUS | {"ready": False, "draining": draining})
+    admin.items("/api/v1/links")
+    admin.items("/api/v1/services")
+    told = here.ended(1, "check").stdout
+    assert f"ERROR    SW0513  {text}\n" in told
+    assert told.split(text)[1].split()[:4] == ["Next:", "sitectl", "status", "--watch"]
+
+
 def test_check_warns_of_missing_targets_as_soon_as_the_router_does_and_not_before(
     here: CommandLine, admin: FakeAdmin
 ) -> None:
