@@ -53,7 +53,7 @@ class Rows:
         """``met``: sites that the edge knew before it held any row."""
         self._offers: dict[str, EdgeOffer] = {}
         self._sites: dict[RouterId, SiteRow] = {}
-        self._uses: Counter[RouterId] = Counter()  # By candidates.
+        self._uses: Counter[RouterId] = Counter()  # By candidates, those withheld too.
         # By services: the site that declares one, or owns its name.
         self._named: Counter[SiteId] = Counter()
         self._count = 0
@@ -98,14 +98,15 @@ class Rows:
             return
         old = _candidates(before, own)
         new = _candidates(offer, own)
-        old_withheld, new_withheld = _withheld(before), _withheld(offer)
-        for row_id in old.keys() - new.keys():
-            _count(self._uses, row_id[2], -1)
+        old_withheld, new_withheld = _withheld(before, own), _withheld(offer, own)
+        told, tells = old.keys() | old_withheld, new.keys() | new_withheld
+        for _, _, router in told - tells:
+            _count(self._uses, router, -1)
+        for _, _, router in tells - told:
+            _count(self._uses, router, 1)
         changes.gone_candidates += sorted((old.keys() | old_withheld - new_withheld) - new.keys())
         changes.withheld += sorted(new_withheld - old_withheld)
         for row_id, row in new.items():
-            if row_id not in old:
-                _count(self._uses, row.router, 1)
             if old.get(row_id) != row:
                 changes.candidates.append(row)
         old_service = before.service if before is not None else None
@@ -211,8 +212,8 @@ def _candidates(offer: EdgeOffer | None, own: RouterId) -> dict[CandidateId, Can
     return {row.id: row for row in offer.candidates if row.router != own}
 
 
-def _withheld(offer: EdgeOffer | None) -> set[CandidateId]:
-    return set() if offer is None else {row.id for row in offer.withheld}
+def _withheld(offer: EdgeOffer | None, own: RouterId) -> set[CandidateId]:
+    return set() if offer is None else {row.id for row in offer.withheld if row.router != own}
 
 
 def _size(offer: EdgeOffer) -> int:

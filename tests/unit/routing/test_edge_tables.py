@@ -927,6 +927,19 @@ def test_an_edge_is_told_of_targets_that_are_for_others_until_they_are_for_it_or
     assert told.edges.rows_held == 3
 
 
+def test_an_edge_is_told_of_the_site_whose_targets_are_all_for_others() -> None:
+    """Else `why` at the edge could not name it."""
+    told = Told()
+    far = told.network.identities["far"].router
+    rule = msgspec.structs.replace(advert("s0"), export_to=("other",))
+    all_told(told, told.wish(1, "s0"))
+    told.network.serve("far", [], [rule])
+    told.network.run(2)
+    (one,) = all_told(told, told.update())
+    assert [row_id[2] for row_id in one.withheld] == [far]
+    assert far in [row.router for row in one.sites]
+
+
 def test_an_edge_holds_which_targets_are_for_others_and_uses_none_of_them() -> None:
     edge = attached("shop")
     hear(edge, message(sites=(site_row(),), candidates=(candidate_row(80),)))
