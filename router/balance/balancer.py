@@ -212,7 +212,7 @@ class ServiceBalancer(Egresses):
                 continue  # Under `failover` it stays at a full site.
             one.refresh(now)
             if one.able and not one.has_room_without(kept):
-                found = "full"
+                found = "full" if one.has_slots else found
             elif one.able and one.has_room_without(excluded | kept):
                 return "room"
         return found
@@ -392,7 +392,7 @@ class ServiceBalancer(Egresses):
         self._here.verdict = None  # Set by an earlier decision; this policy gives its own verdict.
         order, here, local, ledger = self._order, self._here, self._local, self._ledger
         self.writer = writer = DecisionWriter(order, here, local, ledger, self._policy)
-        self._wait_places = WaitPlaces(order, here, local, self._policy)
+        self._wait_places = WaitPlaces(order, local, self._policy)
         self._shortcut = None
         if self._policy.name in NEAR_FIRST:
             remotes = list(self._remotes.values())

@@ -1,5 +1,6 @@
 """Routers of one site give out its capacity together: all of it, and never more."""
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -236,6 +237,50 @@ def test_routers_that_agree_give_out_everything() -> None:
     flood(sharing.routers[:1], sharing, 5)
     sharing.world.run(1)
     assert sharing.busy(3) >= 0.95
+    sharing.never_too_many()
+
+
+class Clients:
+    """Each asks again soon after its answer, at one of ``doors``, for ``seconds`` from now."""
+
+    def __init__(self, doors: Sequence[SimSite], count: int, seconds: float) -> None:
+        self.answers: list[Answer] = []
+        self._doors = doors
+        self._chance = random.Random(count)
+        self._network = doors[0].network
+        self._until = self._network.now() + seconds
+        for _ in range(count):
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._network.now() < self._until:
+            self.answers.append(self._chance.choice(self._doors).request())
+            self._look(self.answers[-1])
+
+    def _look(self, answer: Answer) -> None:
+        now = self._network.now()
+        if answer.ended:
+            self._network.call_at(now + 0.005, self._ask)
+        else:
+            self._network.call_at(now + 0.001, lambda: self._look(answer))
+
+    @property
+    def longest_s(self) -> float:
+        return max(answer.ended - answer.began for answer in self.answers)
+
+
+@pytest.mark.parametrize("sharers", [0, 1])
+def test_clients_of_a_router_without_a_share_wait_no_longer_than_others(sharers: int) -> None:
+    """As while a second router ends, or has just begun: clients still, or already, ask it."""
+    sharing = agreed(2, capacity=4)
+    for router in sharing.routers:
+        router.declare(queue_wait_s=1.0)
+        divide(sharing, router, [sharing.routers[sharers]], 2)
+    sharing.world.run(2)
+    clients = Clients(sharing.routers, 12, 10.0)
+    sharing.world.run(12)
+    assert {answer.status for answer in clients.answers} == {200}
+    assert clients.longest_s < 4 * SERVICE_S
     sharing.never_too_many()
 
 

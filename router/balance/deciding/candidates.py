@@ -288,6 +288,11 @@ class Candidate(ABC):
         return self.capacity
 
     @property
+    def has_slots(self) -> bool:
+        """The end of a request there may make room for another one; False: its share is 0."""
+        return self.stated_capacity != 0
+
+    @property
     @abstractmethod
     def is_learnt(self) -> bool:
         """Some of its slots are learned."""

@@ -83,7 +83,8 @@ class NoChoice(msgspec.Struct, frozen=True):
     would choose, cheapest first (under `split` those with a weight first).
 
     Excluded sites, the local one included, are named too: a site that refused for being full is a
-    place to wait. ``all-full`` says that there is one to wait for.
+    place to wait. ``all-full`` says that there is one to wait for. Routers whose share of the
+    capacity is 0 are named only where no other one has slots.
     """
 
     reason: Literal["no-route", "all-full"]

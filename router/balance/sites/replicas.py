@@ -223,6 +223,11 @@ class RoutersOfSite(Candidate):
         return sum(stated) if stated else None
 
     @property
+    def has_slots(self) -> bool:
+        """Some router has."""
+        return any([one.has_slots for one in self.members if one.able])
+
+    @property
     def free(self) -> int | None:
         """The sum over those whose slots are `capacity`, if each has a configured one."""
         if not self.all_stated:
@@ -258,15 +263,11 @@ class RoutersOfSite(Candidate):
         each = [one.freed_per_s(service_time_s) for one in self._left]
         return sum(each) if all(each) else 0.0
 
-    def full_ones(self, kept: frozenset[str] = frozenset()) -> list[RemoteSite]:
-        """The other routers where a request may wait, even after a refusal there: they are full, or
+    def full_ones(self, kept: frozenset[str] = frozenset()) -> Sequence[LocalSite | RemoteSite]:
+        """The routers where a request may wait, even after a refusal there: they are full, or
         ``kept`` from it.
         """
-        return [
-            one
-            for one in self.members
-            if isinstance(one, RemoteSite) and one.able and (one.hard_full or one.router in kept)
-        ]
+        return [one for one in self.members if one.able and (one.hard_full or one.router in kept)]
 
     def pick(self, session: int = 0) -> LocalSite | RemoteSite:
         """The router for the next request, as of the last judgment; for a site that is able."""

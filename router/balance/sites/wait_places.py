@@ -7,20 +7,20 @@ from router.balance.deciding.decisions import NoChoice, RemoteWait
 from router.balance.deciding.local_site import LocalSite
 from router.balance.sites.remote_site import RemoteSite
 from router.balance.sites.replicas import RoutersOfSite
-from router.model.ids import SiteId
+from router.model.ids import RouterId, SiteId
 from router.model.specs import PolicySpec
 
+_SOLE = RouterId("")  # The only router of its site needs no name.
 NO_ROUTE = NoChoice(reason="no-route", waitable=(), local_waitable=False)
 
 
 class WaitPlaces:
     """Waiting places for these candidates under this policy: replaced after each change of either.
 
-    ``order``: all of them, ``here`` this site as a whole, ``local`` this router.
+    ``order``: all of them, ``local``: this router.
     """
 
     __slots__ = (
-        "_here",
         "_holds",
         "_is_split",
         "_last",
@@ -33,11 +33,10 @@ class WaitPlaces:
     def __init__(
         self,
         order: Sequence[Candidate],
-        here: Candidate,
         local: LocalSite,
         policy: PolicySpec,
     ) -> None:
-        self._order, self._here, self._local = order, here, local
+        self._order, self._local = order, local
         self._holds, self._is_split = policy.name == "failover", policy.name == "split"
         # Nearly all; without overflow, and with it.
         self._remote_waits: dict[SiteId, tuple[RemoteWait, RemoteWait]] = {
@@ -48,7 +47,8 @@ class WaitPlaces:
             for one in order
             if isinstance(one, RemoteSite) and len(one.paths) == 1
         }
-        self._last_full: list[Candidate] = []  # Where requests wait, if that defines the places.
+        # Where requests wait, and whether it has slots, if that defines the places.
+        self._last_full: list[tuple[Candidate, bool]] = []
         self._last = NO_ROUTE  # In a burst it is the same many times.
 
     def choice(self, refused: frozenset[str], kept: frozenset[str]) -> NoChoice:
@@ -68,45 +68,42 @@ class WaitPlaces:
         ]
         if not waiting_helps:
             return NO_ROUTE
-        if waiting_helps == self._last_full:
+        full = [(one, one.has_slots) for one in waiting_helps]
+        if full == self._last_full:
             return self._last
-        full = waiting_helps.copy()
         cheapest = min([one.cost for one in waiting_helps])
         if self._is_split:
             waiting_helps.sort(key=_has_no_share)
-        waitable: list[RemoteWait] = []
-        waits = self._remote_waits
-        for one in waiting_helps:
-            if one.site in waits:
-                waitable.append(waits[one.site][one.cost > cheapest])
-            else:
-                waitable += _waits_at(one, kept, overflow=one.cost > cheapest)
+        waits = [
+            (router, one.cost > cheapest)
+            for one in waiting_helps
+            for router in _full_routers(one, kept)
+        ]
+        # A share of no slots may grow: a request waits there if there is no other place.
+        waits = [wait for wait in waits if wait[0].has_slots] or waits
         choice = NoChoice(
             reason="all-full",
-            waitable=tuple(waitable),
-            local_waitable=self._here in waiting_helps
-            and (self._here is self._local or self._waits_here(kept)),
+            waitable=tuple([self._wait_at(*wait) for wait in waits if not wait[0].local]),
+            local_waitable=any([router.local for router, _ in waits]),
         )
-        if all([one.site in waits or one is self._local for one in full]):
+        if all([one.site in self._remote_waits or one is self._local for one, _ in full]):
             self._last_full, self._last = full, choice
         return choice
 
-    def _waits_here(self, kept: frozenset[str]) -> bool:
-        """This router, one of several of its site, has a slot to wait for."""
-        local = self._local
-        return local.able and (local.hard_full or local.router in kept)
+    def _wait_at(self, one: LocalSite | RemoteSite, overflow: bool) -> RemoteWait:
+        """A wait at another router."""
+        if one.site in self._remote_waits:
+            return self._remote_waits[one.site][overflow]
+        router = one.router if isinstance(one, RemoteSite) and one.whole is not None else _SOLE
+        return RemoteWait(one.site, one.next_path(), overflow, router)
 
 
-def _waits_at(one: Candidate, kept: frozenset[str], *, overflow: bool) -> list[RemoteWait]:
-    """Where a request may wait at the routers of a full site; none for this router."""
+def _full_routers(one: Candidate, kept: frozenset[str]) -> Sequence[LocalSite | RemoteSite]:
+    """The routers of a full site where a request may wait."""
     if isinstance(one, RoutersOfSite):
-        return [
-            RemoteWait(full.site, full.next_path(), overflow, full.router)
-            for full in one.full_ones(kept)
-        ]
-    if one.local:
-        return []
-    return [RemoteWait(one.site, one.next_path(), overflow)]
+        return one.full_ones(kept)
+    assert isinstance(one, LocalSite | RemoteSite), "a site is one router or several"
+    return (one,)
 
 
 def _has_no_share(one: Candidate) -> bool:

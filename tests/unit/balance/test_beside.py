@@ -47,6 +47,14 @@ def test_a_site_that_takes_nothing_is_nobody(other: RemoteCandidate) -> None:
     assert beside(other) == "full", "as this one is"
 
 
+def test_a_site_without_slots_is_nobody_though_it_looks_full() -> None:
+    ledger = ledger_of(0)
+    balancer = balancer_of(ledger, FIRST, remote("b", 2, capacity=0))
+    chosen = balancer.select(0.0)
+    assert isinstance(chosen, Decision)
+    assert balancer.beside(chosen, 0.0, frozenset()) == "nobody"
+
+
 def test_a_site_that_was_tried_is_not_tried_again() -> None:
     assert beside(DEARER, excluded=frozenset({DEARER.site})) == "full"
 

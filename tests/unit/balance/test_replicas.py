@@ -191,6 +191,50 @@ def test_one_waits_at_every_full_router_and_here() -> None:
     assert [(one.place, one.overflow) for one in choice.waitable] == [("2", False), (OTHER, True)]
 
 
+@pytest.mark.parametrize(
+    ("own", "siblings", "others", "waits"),
+    [
+        (0, {"2": 4, "3": 0}, {"7": 0}, ["2"]),
+        (1, {"2": 0, "3": 0}, {"7": 0}, [OWN_ROUTER]),
+        (0, {"2": 0, "3": 0}, {"7": 4, "8": 0}, ["7"]),
+        (0, {}, {"7": 4}, [OTHER]),
+        (1, {}, {"7": 0}, [OWN_ROUTER]),
+        (0, {}, {"7": 0}, [OWN_ROUTER, OTHER]),
+    ],
+)
+def test_one_waits_at_no_router_without_slots_while_another_one_has_some(
+    own: int, siblings: dict[str, int], others: dict[str, int], waits: list[str]
+) -> None:
+    """Routers of a site divide its capacity: the share of one may be 0, and stay so."""
+    here = Here(own)
+    here.balancer.set_remotes(
+        [
+            candidate(router, site, capacity=slots)
+            for site, each in ((OWN, siblings), (OTHER, others))
+            for router, slots in each.items()
+        ]
+    )
+    for _ in range(own + sum(siblings.values()) + sum(others.values())):
+        assert here.take() != "all-full"
+    choice = here.balancer.select(0.0)
+    assert isinstance(choice, NoChoice)
+    here_too = [OWN_ROUTER] if choice.local_waitable else []
+    assert here_too + [one.place for one in choice.waitable] == waits
+
+
+def test_one_waits_here_again_once_the_share_of_this_router_has_grown() -> None:
+    here = Here(0)
+    here.balancer.set_remotes([candidate(OTHER, capacity=1)])
+    assert here.take() == OTHER
+    for slots in (0, 1, 0):
+        here.ledger.set_targets({"t:1": TargetTerms(name="t", capacity=slots)})
+        if slots:
+            assert here.take() == OWN
+        choice = here.balancer.select(0.0)
+        assert isinstance(choice, NoChoice)
+        assert choice.local_waitable == bool(slots)
+
+
 def test_one_waits_at_a_router_that_refused_but_at_none_without_targets() -> None:
     here = Here(None)
     here.balancer.set_remotes([candidate("2", OWN), candidate("3", OWN, targets_ready=0)])
