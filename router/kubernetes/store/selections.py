@@ -201,7 +201,7 @@ def _headed(found: Kept) -> Kept:
 
 class LastWrite(NamedTuple):
     """When an object was last written, in RFC 3339 as the server says, and by which field manager
-    (``kubectl-edit``, ``argocd-controller``, ``sitectl``); empty: unknown.
+    (``kubectl-edit``, ``argocd-controller``, ``sitectl``); both empty: unknown.
     """
 
     at: str = ""
@@ -214,10 +214,12 @@ def last_write(found: Mapping[str, Any]) -> LastWrite:
     A controller that writes a status says nothing new about what the object asks for.
     """
     entries = _list(_dict(found.get("metadata")).get("managedFields"))
-    asking = (one for one in entries if one.get("subresource") != "status")
-    told = [one for one in asking if isinstance(one.get("manager"), str)]
-    newest = max(told, key=lambda one: str(one.get("time") or ""), default={})
-    return LastWrite(str(newest.get("time") or ""), str(newest.get("manager", "")))
+    asking = [one for one in entries if one.get("subresource") != "status"]
+    newest = max(asking, key=lambda one: str(one.get("time") or ""), default={})
+    at, manager = newest.get("time"), newest.get("manager")
+    if not at or not isinstance(manager, str) or not manager:
+        return LastWrite()
+    return LastWrite(str(at), manager)
 
 
 def _read(metadata: Kept) -> Kept:

@@ -229,7 +229,9 @@ class KubernetesStore:
     def author(self, source: str) -> str:
         """The field manager that wrote the object of ``KIND/NAME[KEY]`` last; empty: unknown.
 
-        A ServiceExport and the Service of its name make its documents together.
+        A ServiceExport and the Service of its name make its documents together. The change
+        may be that of either, also of one that is deleted or whose writer the server did not
+        record.
         """
         kind, _, name = source.partition("[")[0].partition("/")
         kinds = (kind, "Service") if kind == "ServiceExport" else (kind,)
@@ -238,8 +240,10 @@ class KubernetesStore:
             for one in self._mirrors()
             if one.kind in kinds and name in one.writes
         ]
-        last, kind = max(writes, default=(LastWrite(), kind))
-        return f"{last.manager}, field manager of {kind}/{name}" if last.manager else ""
+        if len(writes) < len(kinds) or any(write == LastWrite() for write, _ in writes):
+            return ""
+        last, kind = max(writes)
+        return f"{last.manager}, field manager of {kind}/{name}"
 
     def poke(self) -> None:
         """Look now, even without a change."""

@@ -25,3 +25,11 @@ def test_without_a_record_of_field_managers_the_author_is_unknown() -> None:
     assert last_write({"metadata": {"name": "shop"}}) == LastWrite()
     unsigned = [{"time": "2026-11-30T15:11:31Z"}]
     assert last_write({"metadata": {"managedFields": unsigned}}) == LastWrite()
+
+
+def test_a_newer_write_without_a_manager_is_not_that_of_an_older_manager() -> None:
+    entries = [
+        _entry("kubectl", "2026-11-30T15:11:31Z"),
+        {"operation": "Update", "time": "2026-11-30T15:11:32Z"},
+    ]
+    assert last_write({"metadata": {"managedFields": entries}}) == LastWrite()

@@ -13,6 +13,7 @@ import pytest
 
 from router.documents import RefusedPods, Wanted
 from router.kubernetes.client.errors import SILENT, ApiError, ServerSilence, late, refused
+from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.names import DOCUMENTS, DOCUMENTS_LABEL
 from router.kubernetes.store import store
 from router.kubernetes.store.store import KubernetesStore, Look
@@ -135,6 +136,43 @@ def test_objects_become_services_with_the_addresses_of_ready_pods() -> None:
             assert told.wanted.inner_ports is not None
             assert told.wanted.inner_ports[ServiceKey("shop", 80)] >= limits.INNER_PORT_MIN
             assert [c.name for c in told.looks[-1].plan.changes] == ["shop"]
+
+    run(story())
+
+
+def written(kind: str, *entries: dict[str, str]) -> dict[str, Any]:
+    """Object ``shop``, with these managedFields."""
+    return {"kind": kind, "metadata": {"name": "shop", "managedFields": list(entries)}}
+
+
+EARLY = {"manager": "kubectl", "time": "2026-11-30T15:11:31Z"}
+LATE = {"manager": "helm", "time": "2026-11-30T15:22:35Z"}
+
+
+@pytest.mark.parametrize(
+    ("of_export", "of_service", "author"),
+    [
+        ([EARLY], [LATE], "helm, field manager of Service/shop"),
+        ([LATE], [EARLY], "helm, field manager of ServiceExport/shop"),
+        ([], [LATE], ""),
+        ([LATE], [], ""),
+        ([LATE], None, ""),
+        (None, [LATE], ""),
+    ],
+)
+def test_of_an_export_and_its_service_one_without_a_record_may_be_the_one_written_last(
+    of_export: list[dict[str, str]] | None, of_service: list[dict[str, str]] | None, author: str
+) -> None:
+    async def story() -> None:
+        each = {"ServiceExport": of_export, "Service": of_service}
+        objects = [written(kind, *of) for kind, of in each.items() if of is not None]
+        site = {**SITE, "data": {"name": "west", "mcs": "true"}}
+        cluster = ScriptedCluster(site, *objects)
+        cluster.custom_levels = dict.fromkeys(("ServiceExport",), AccessLevel.FULL)
+        async with store_of(cluster) as told:
+            await asyncio.sleep(2 * limits.CUSTOM_KINDS_S)
+            assert told.store.author("ServiceExport/shop") == author
+            assert told.store.author("ConfigMap/skupper-site[mcs]") == ""
 
     run(story())
 
