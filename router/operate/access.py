@@ -205,11 +205,16 @@ class _Service:
     def _offers_there_are(self) -> Iterator[AccessRow]:
         if self._name in self._facts.targets_of:
             yield self._row(self._table.site, "offer", OWN_TARGETS, "in use")
-        is_used: dict[SiteId, bool] = {}
+        of_sites: dict[SiteId, list[RemoteCandidate]] = {}
         for one in self._offers:
-            is_used[one.site] = is_used.get(one.site, False) or not one.barred
-        for site, used in is_used.items():
-            yield self._offer(site) if used else self._barred(site)
+            of_sites.setdefault(one.site, []).append(one)
+        for site, parts in of_sites.items():
+            if not all(one.unused for one in parts):
+                yield self._offer(site)
+            elif any(one.barred for one in parts):
+                yield self._barred(site)
+            else:
+                yield self._row(site, "offer", f"serves it as {parts[0].serves}", "conflicts")
         yield from self._calls_elsewhere()
 
     def _calls_elsewhere(self) -> Iterator[AccessRow]:

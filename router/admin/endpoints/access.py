@@ -32,9 +32,10 @@ class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
     ``service``: a name or, by the terms of a token, a pattern; ``*``: all services without their
     own rules. ``by``: the source of the permission. ``until``: null for no end. ``capacity``: the
     most slots accepted from an offer; null: as many as the site reports. ``state``:
-    ``not-approved`` offers are not used here, ``conflicts`` are declarations and grants that do not
-    count here, ``not known`` are rules of another site that this one does not receive, ``barred``
-    is a site of which nothing counts here, whatever other rows say of all sites.
+    ``not-approved`` offers are not used here, ``conflicts`` are declarations, grants and offers
+    with another protocol that do not count here, ``not known`` are rules of another site that this
+    one does not receive, ``barred`` is a site of which nothing counts here, whatever other rows say
+    of all sites.
     """
 
     service: str

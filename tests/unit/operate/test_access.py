@@ -217,6 +217,20 @@ def test_declarations_that_do_not_count_and_those_that_say_the_same() -> None:
     ]
 
 
+def test_an_offer_with_another_protocol_is_not_in_use() -> None:
+    """The router sends it nothing, and the row said "in use"."""
+    differing = msgspec.structs.replace(
+        candidate(EAST), differs="east declares it as tcp, and http counts here", serves="tcp"
+    )
+    key = ServiceKey(SHOP, 80)
+    table = msgspec.structs.replace(owned(), candidates={key: (differing,)})
+    row = one(AccessFacts(table=table), "offer", "east")
+    assert (row.by, row.state) == ("serves it as tcp", "conflicts")
+    alike = msgspec.structs.replace(candidate(EAST), serves="http")
+    table = msgspec.structs.replace(owned(), candidates={key: (differing, alike)})
+    assert one(AccessFacts(table=table), "offer", "east").state == "in use", "of another router"
+
+
 def test_at_a_site_that_declares_the_name_itself_only_its_own_grants_count() -> None:
     given = SharingRules({SHOP: Sharing(None, (ALL,))}, strict=True)
     found = msgspec.structs.replace(
