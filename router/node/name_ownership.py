@@ -1,5 +1,6 @@
 """Owners of names, as shown to operators: problems with them, and an operator's decision."""
 
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -65,13 +66,15 @@ class NameAdoption:
                 f"this site is an edge: whose {service[:80]} counts is decided at {where}",
                 f"There: sitectl service adopt {service[:80]} --from SITE",
             )
-        declaring = routing.declarers(service)
+        declaring = table.declarers(service)
         if table.site in declaring:
             raise CommandRefused(
                 f"service {service[:80]!r} is declared at this site, and that counts here",
                 f"{withdrawal(service[:80])}, then adopt it",
             )
         found = [site for site in sorted(declaring) if names_site(given, table.party(site))]
+        if not found:
+            _refuse_uncounted(table, service, given)
         if len(found) != 1:
             named = ", ".join(self._names.site(site) for site in sorted(declaring))
             raise CommandRefused(
@@ -127,6 +130,30 @@ class NameAdoption:
     def _owners(self, table: RouteTable, name: str) -> tuple[str, ...]:
         owner = table.owners.get(name)
         return () if owner is None else tuple(map(self._names.site, owner.sites))
+
+
+def _refuse_uncounted(table: RouteTable, service: str, given: str) -> None:
+    """Raise CommandRefused if ``given`` is a site that declares ``service``, and that does not
+    count here: as its owner it would leave the name without a declaration."""
+    name, own = service[:80], table.party(table.site).shown
+    for site in table.barred.get(service, ()):
+        if names_site(given, table.party(site)):
+            who = table.party(site).shown
+            barring = {row.by for row in table.bars if row.site == site} or {table.site}
+            by = _named(table, sorted(barring))
+            raise CommandRefused(
+                f"{who}, which declares service {name!r}, is barred by {by}: nothing of it counts "
+                "here",
+                f"To let {who} in again, at {by}: sitectl token create FILE",
+            )
+    for site in sorted(table.all_declarers(service)):
+        if names_site(given, table.party(site)):
+            who = table.party(site).shown
+            raise CommandRefused(
+                f"the sharing rules of {own} or {who} keep its declaration of service {name!r} "
+                f"from {own}",
+                f"See which, at both: sitectl access {shlex.quote(name)}",
+            )
 
 
 def problems_of(table: RouteTable, removals: Mapping[str, str]) -> list[Problem]:

@@ -62,13 +62,13 @@ def _users(router: SiteRouter, services: Collection[str]) -> frozenset[str]:
     routing = router.routing
     if not isinstance(routing, RoutingCore):
         return frozenset()  # An edge knows its neighbor's services, but not their users.
-    offering: dict[str, set[SiteId]] = {}
-    for key, candidates in routing.table.candidates.items():
+    table, offering = routing.table, dict[str, set[SiteId]]()
+    for key, candidates in table.candidates.items():
         offering.setdefault(key.name, set()).update(one.site for one in candidates)
-    reached = {site for site, route in routing.table.sites.items() if route.reachable}
+    reached = {site for site, route in table.sites.items() if route.reachable}
     others = reached - {router.identity.site}
     return frozenset(
         name
-        for name, sites in routing.declaring(services).items()
-        if (sites & others) - offering.get(name, set())
+        for name in services
+        if (table.all_declarers(name) & others) - offering.get(name, set())
     )

@@ -4,7 +4,7 @@ Its parts: `adjacent` our neighbors · `own_lsa` our LSA · `lsa_receive` LSAs o
 sending · `routes` paths and table.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from router.model.ids import RouterId, SiteId
@@ -223,22 +223,6 @@ class RoutingCore:
             if route is not None and route.paths:
                 found.update(adjacency.site for adjacency in topology.adjacencies)
         return frozenset(found)
-
-    def declarers(self, name: str) -> frozenset[SiteId]:
-        """Sites with a stored declaration of ``name``, this one included. O(declarations)."""
-        return self.declaring((name,))[name]
-
-    def declaring(self, names: Collection[str]) -> dict[str, frozenset[SiteId]]:
-        """The `declarers` of each of ``names``. O(declarations)."""
-        told: dict[str, set[SiteId]] = {name: set() for name in names}
-        for origin in self._lsdb.origins():
-            for one in origin.declarations:
-                if one.name in told:
-                    told[one.name].add(origin.node.site)
-        for one in self._routes.declarations:
-            if one.name in told:
-                told[one.name].add(self._lsdb.own.site)
-        return {name: frozenset(sites) for name, sites in told.items()}
 
     def broken_path(self, site: SiteId) -> tuple[WayStep, ...]:
         """The last known way to ``site``, which is out of reach, and where it breaks; empty: none

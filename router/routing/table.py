@@ -54,6 +54,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     longer has them. ``bars`` are those that any site publishes. ``put_out``: sites whose
     declarations and targets count for nothing here, ``void`` those declarations. ``partly``: sites
     that are reached, and one of whose routers is not and may declare what the others do not.
+    ``outdated``: by service, the owners that this site knows a later declaration of.
     """
 
     generation: int
@@ -80,6 +81,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     void: tuple[Declaration, ...] = ()
     deleted: frozenset[SiteId] = frozenset()
     partly: frozenset[SiteId] = frozenset()
+    outdated: Mapping[str, tuple[SiteId, ...]] = {}
 
     def next_hop_is_cheapest(self, origin_router: RouterId, neighbour: RouterId) -> bool:
         """Whether a cheapest path to ``origin_router`` starts at ``neighbour``."""
@@ -93,6 +95,20 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     def bar_names(self, site: SiteId) -> list[str]:
         """Names of the sites that bar ``site``."""
         return sorted(self.party(row.by).shown for row in self.bars if row.site == site)
+
+    def declarers(self, service: str) -> frozenset[SiteId]:
+        """The sites whose declaration of ``service`` counts here, or would if they newly owned
+        it."""
+        counts, idle = self.declarations.get(service), self.idle.get(service, ())
+        shown = () if counts is None else (counts.site, *counts.conflicts, *counts.alike)
+        old = self.outdated.get(service, ())
+        return frozenset((*shown, *old, *(claim.site for claim in idle)))
+
+    def all_declarers(self, service: str) -> frozenset[SiteId]:
+        """The `declarers`, and the sites that declare ``service`` only for others or against this
+        site's rules."""
+        claims = self.claims.get(service, ())
+        return self.declarers(service).union(claim.site for claim in claims)
 
     def path_to(self, router: RouterId) -> Path | None:
         """A cheapest path to ``router``, if that router is the one by which its site is reached."""

@@ -24,6 +24,7 @@ class ToldDeclarations(msgspec.Struct, frozen=True):
     idle: dict[str, tuple[Claim, ...]]
     refused: dict[str, tuple[SiteId, ...]]
     partly: frozenset[SiteId]
+    outdated: Mapping[str, tuple[SiteId, ...]]
 
 
 def declarations_of(
@@ -46,6 +47,7 @@ def declarations_of(
     told: dict[str, list[Claim]] = {}
     seen: dict[str, list[Claim]] = {}
     refused: dict[str, list[Claim]] = {}
+    outdated: dict[str, set[SiteId]] = {}
     for declaration in own.declarations:
         claim = Claim(declaration, own.node.site, own.node.router, 0)
         told.setdefault(declaration.name, []).append(claim)
@@ -63,6 +65,8 @@ def declarations_of(
             if not view.may_declare(party.site, declaration.name):
                 continue
             if owners.is_old(declaration, origin.node, version):
+                if view.is_told(party, declaration):
+                    outdated.setdefault(declaration.name, set()).add(party.site)
                 continue
             claim = Claim(declaration, party.site, origin.node.router, cost)
             told.setdefault(declaration.name, []).append(claim)
@@ -85,6 +89,7 @@ def declarations_of(
             for name in sorted(refused.keys() - declared.keys())
         },
         partly,
+        {name: tuple(sorted(outdated[name])) for name in sorted(outdated)},
     )
 
 

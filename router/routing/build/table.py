@@ -84,6 +84,7 @@ def build_table(
         void=void,
         deleted=deleted,
         partly=told.partly,
+        outdated=told.outdated,
     )
 
 

@@ -467,6 +467,7 @@ def test_an_operator_believes_what_the_owner_says_now() -> None:
     kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(west, 4, 3, before), kept=kept)
     assert site_in_force(core) == ""
+    assert WEST.site in core.table.declarers("x"), "so that `service adopt` can name it"
     core.adopt("x", WEST.site, 40.0)
     assert core.table.declarations["x"].declaration == before
     assert core.owners["x"] == Owner((WEST.site,), content_of(before), versions=((4, 4),))

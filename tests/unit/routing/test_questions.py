@@ -1,5 +1,6 @@
 """What other rooms ask a router's routing: copies of a site, who declares what, the way to one."""
 
+import msgspec
 import pytest
 
 from router.model.ids import RouterId, SiteId
@@ -59,8 +60,19 @@ def test_all_sites_that_declare_a_name_are_told_this_one_too() -> None:
     network.serve("far", [declare("x"), declare("y")])
     network.run(1.0)
     west, far = (network.identities[name].site for name in ("west", "far"))
-    told = network.cores["west"].declaring(("x", "y", "z"))
+    table = network.table("west")
+    told = {name: table.declarers(name) for name in ("x", "y", "z")}
     assert told == {"x": {west, far}, "y": {far}, "z": frozenset()}
+
+
+def test_a_site_that_declares_a_name_for_others_is_told_apart() -> None:
+    network = Network(["west", "east"])
+    network.connect("west", "east")
+    network.serve("east", [msgspec.structs.replace(declare("x"), export_to=("north",))])
+    network.run(1.0)
+    east = network.identities["east"].site
+    table = network.table("west")
+    assert (table.declarers("x"), table.all_declarers("x")) == (frozenset(), frozenset({east}))
 
 
 def test_a_path_leads_to_a_router_of_another_site_that_is_reached() -> None:
