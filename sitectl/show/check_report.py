@@ -12,7 +12,7 @@ from sitectl.base.findings import Finding, Level
 ALIKE_MAX: Final = 20
 GROUPS: Final = ("machine", "site", "documents", "links", "services", "certificates", "cluster")
 _CODES: Final = {
-    "site": "SW0208 SW0209 SW0311 SW0469 SW0470 SW0471 SW0510 SW0511 SW0513 SW0514 SW0603 "
+    "site": "SW0208 SW0209 SW0210 SW0311 SW0469 SW0470 SW0471 SW0510 SW0511 SW0513 SW0514 SW0603 "
     "SW0661 SW0662 SW0663 SW0666",
     "documents": "SW0100 SW0317 SW0512",
     "links": "SW0201 SW0319 SW0330 SW0401 SW0403 SW0404 SW0441 SW0442 SW0447 SW0448 SW0515 "

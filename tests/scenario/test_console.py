@@ -131,3 +131,20 @@ def test_a_console_that_nobody_can_log_in_to_says_so(net: Network) -> None:
     user.chmod(0o600)
     until(lambda: not codes(east), "it is mended")
     until(lambda: ask(east, "/api/v1/status")[0] == 200, "admin is let in")
+
+
+def test_one_unusable_user_is_named_while_the_others_log_in(net: Network) -> None:
+    east = net.site("east")
+    east.ctl("update", "--console-bind", f"{east.address}:{PORT}")
+    eve = east.directory / "secrets" / "console-users" / "eve"
+    eve.write_text("word")
+    eve.chmod(0o644)
+    net.start()
+    until(lambda: codes(east) == {"SW0210"}, "the problem is reported")
+    assert f"{eve} may be used by others (mode 0644)" in east.ctl("status", code=3).out
+    assert ask(east, "/api/v1/status")[0] == 200, "admin is let in"
+    eve.write_text("")
+    eve.chmod(0o600)
+    until(lambda: f"{eve} has no password in it" in east.ctl("status", code=3).out, "it is named")
+    east.ctl("update", "--enable-console", "--console-user", "eve")
+    until(lambda: not codes(east), "the command of the hint gives a password")

@@ -41,6 +41,13 @@ SERVICES: Final = (
         "sitectl update --enable-console --console-user admin",
     ),
     Code(
+        "SW0210",
+        "A user who cannot log in to the console",
+        "The password of this user does not count: its file is empty, too long, no regular file, "
+        "or others may read it. All other users log in.",
+        "As the text says; another password: sitectl update --enable-console --console-user NAME",
+    ),
+    Code(
         "SW0301",
         "Targets of a service that no site declares",
         "A connector attaches targets to a service, and no site says that there is such a service, "

@@ -5,6 +5,7 @@ Nothing here ends the router. A taken port is a problem in `status`, and is trie
 
 import asyncio
 import errno
+import json
 import logging
 import os
 import secrets
@@ -13,6 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Final, Protocol
 
 from certs import certificates, keys
@@ -126,12 +128,17 @@ class ConsoleHost:
             message = f"The console asks for passwords: {self._absence}."
             hint = "Set console-authentication to internal, or run the site on OpenShift"
             found.append(Problem(code="SW0472", message=message, hint=hint))
-        if self._auth(spec) == "internal" and not len(self._users.now()):
-            why = f": {self._users.trouble}" if self._users.trouble else ""
-            message = f"No user can log in to the console, it has no user{why}."
-            hint = "sitectl update --enable-console --console-user admin"
-            found.append(Problem(code="SW0209", message=message, hint=hint))
+        if self._auth(spec) == "internal":
+            found += self._users.problems(self._users_place, self._new_password)
         return tuple(found)
+
+    def _new_password(self, user: str) -> str:
+        """The command that gives ``user`` another password."""
+        if self._namespace:
+            password = json.dumps({"stringData": {user: "PASSWORD"}}, separators=(",", ":"))
+            place = self._users_place.lower()
+            return f"kubectl -n {self._namespace} patch {place} -p {quote(password)}"
+        return f"sitectl update --enable-console --console-user {quote(user)}"
 
     def expiries(self) -> dict[str, float]:
         """Unix seconds at which the console's certificate ends."""

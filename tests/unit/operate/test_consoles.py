@@ -183,3 +183,39 @@ def test_a_certificate_that_cannot_be_written_is_not_blamed_on_the_port(tmp_path
             serving.cancel()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("namespace", "step"),
+    [
+        ("", "sitectl update --enable-console --console-user eve"),
+        (
+            "shop",
+            "kubectl -n shop patch secret/skupper-console-users -p "
+            '\'{"stringData":{"eve":"PASSWORD"}}\'',
+        ),
+    ],
+)
+def test_a_user_without_a_password_is_a_problem_with_the_command_that_sets_one(
+    namespace: str, step: str, tmp_path: Path
+) -> None:
+    users = tmp_path / "console-users"
+    users.mkdir(mode=0o700)
+    for name, password in (("admin", "a password"), ("eve", "")):
+        (users / name).write_text(password)
+        (users / name).chmod(0o600)
+    place = "Secret/skupper-console-users" if namespace else ""
+    made = ConsoleHost(
+        *(tmp_path, "west", "ab" * 16, no_authority, lambda name: NoTls("", "")),
+        lambda *told: None,
+        place,
+        namespace=namespace,
+    )
+    made.apply(SiteSpec(console=ConsoleSpec(bind="127.0.0.1:8010")))
+    (problem,) = made.problems()
+    where = f"{place or users}/eve"
+    assert problem.code == "SW0210"
+    assert problem.message == (
+        f"User eve cannot log in to the console: {where} has no password in it."
+    )
+    assert problem.hint == step
