@@ -193,8 +193,11 @@ def _some_wait(truth: Truth, teller: str, match: re.Match[str]) -> str:
 
 
 def _completed_none(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    count = truth.answered(teller, int(match[1]), int(match[2]) - OWN_S)
-    return f"it completed {count}" if count > 0 and not truth.stood_still(teller) else ""
+    """When a router that stood still goes on, clients that left and late answers come at once: what
+    the target answered before counts or does not."""
+    since_s = min(int(match[2]), truth.is_over("still", teller)) - OWN_S
+    count = truth.answered(teller, int(match[1]), since_s)
+    return f"it completed {count}" if count > 0 else ""
 
 
 def _are_ready(truth: Truth, teller: str, match: re.Match[str]) -> str:
