@@ -57,10 +57,16 @@ class Owned:
 
     def owner(self, key: str) -> str | None:
         """As that router knows it; None: unknown, or not sure. An edge knows it from its neighbor,
-        which may be any of the others."""
+        which may be any of the others, and for some minutes after it lost that one."""
+        if key not in self._truth.network.world.edges:
+            return self._owners.get(key)
         known = {self._owners.get(one) for one in self._truth.keys}
-        is_edge = key in self._truth.network.world.edges
-        return self._owners.get(key) if not is_edge or len(known) == 1 else None
+        return self._owners.get(key) if len(known) == 1 and self._is_attached(key) else None
+
+    def _is_attached(self, key: str) -> bool:
+        """The edge has a way to another site."""
+        truth, own = self._truth, self._truth.name_of(key)
+        return any(truth.lasts("joined", key, one) > JOINED_S for one in truth.names if one != own)
 
     def in_force(self, key: str) -> str | None:
         """The site whose declaration has counted at that router for some seconds, if that is sure:
