@@ -12,6 +12,9 @@ from tests.simulation.hours.typed import Printed
 _SLACK: Final = 2
 _RANGE: Final = 1.5
 """Between the two bounds of a range of latencies, at most."""
+_DIPS: Final = 0.25
+"""Of the readings of a mean, so many at most are of moments between the end of requests and the
+begin of the next ones, where no sample was."""
 Law = Callable[[Sequence[Truth], str, Printed], Iterator[str]]
 """Given the truth of all services, the router that is asked, and the output: the faults."""
 
@@ -159,7 +162,8 @@ def _top(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
             yield f"{name} has targets that are ready"
         if found := re.search(r"([\d.]+) (?:of [\d.]+$|in flight)", here):
             least, most = truth.in_hand(name, 2 * TOLD_S)
-            if not least - 0.1 <= float(found[1]) <= most + _SLACK:
+            dip = _DIPS * (least - truth.dipped(name, 2 * TOLD_S))
+            if not least - dip - 0.1 <= float(found[1]) <= most + _SLACK:
                 yield f"{found[1]} in flight here: {least} to {most}"
         yield from _latency(truth, key, row["P50"], row["P99"])
         if "for other sites' clients" in row["SPILLED"] and not serves_others(truth, name):
