@@ -113,7 +113,7 @@ def test_a_slider_moved_changes_the_proposal_and_nothing_of_the_site(
     with looking(chromium, pair, "#/simulate?tab=what-if&window=busiest") as page:
         told = page.get_by_role("region", name="Current beside proposed", exact=True)
         expect(told).to_be_visible(timeout=RUN_MS)
-        expect(page.get_by_text("Nothing would change.")).to_be_visible()
+        expect(page.locator(".statement")).to_have_text("Nothing would change.")
         slider = page.get_by_role("slider", name="Capacity of near, at once")
         expect(slider).to_have_value("2")
         slider.focus()

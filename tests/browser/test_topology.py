@@ -398,7 +398,8 @@ def test_the_way_is_measured_when_asked_for(chromium: Browser, stage: Stage) -> 
         expect(table.get_by_role("row", name="south")).to_contain_text("no answer")
         stage.router.pings.clear()
         page.get_by_role("button", name="Measure the path").click()
-        expect(page.get_by_text("No site 'south' is known here.")).to_be_visible()
+        expect(page.locator("main .failed")).to_contain_text("No site 'south' is known here.")
+        expect(page.get_by_role("status")).to_have_text("No site 'south' is known here.")
 
 
 def test_another_site_is_seen_down_to_the_requests_of_its_targets(

@@ -1,6 +1,7 @@
 // The shell: everything that stays while pages change. Pages load when they are first opened.
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "./lib/html.js";
 import { get } from "./lib/api.js";
+import * as focus from "./lib/focus.js";
 import { nameOf, span } from "./lib/format.js";
 import * as keys from "./lib/keys.js";
 import { href, useRoute } from "./lib/route.js";
@@ -156,12 +157,13 @@ function PageFrame({ page, route, feed }) {
   useLayoutEffect(() => {
     document.title = `${page.title} · ${feed.live?.status.name ?? "Spillway"}`;
   });
+  const place = [page.id, ...route.rest].join("/");
   useEffect(() => {
     // Keyboard users continue from the heading, not from the top of the page.
-    if (shownPage.current && shownPage.current !== page.id) heading.current?.focus();
-    shownPage.current = page.id;
+    if (shownPage.current && shownPage.current !== place) heading.current?.focus();
+    shownPage.current = place;
     showCurrent(document.querySelector(".pages"));
-  }, [page.id]);
+  }, [place]);
   let body;
   if (error) {
     body = html`<${Failed}
@@ -216,8 +218,10 @@ function Shell() {
     keys.shortcut("/", "Filter", () => document.querySelector("[data-filter]")?.focus());
     keys.shortcut("c", "Copy as sitectl", () => document.querySelector(".as-sitectl")?.click());
     keys.shortcut("d", "Light, dark or system theme", () => setLook(setTheme(nextTheme())));
+    keys.shortcut("Escape", "Close the details", () => document.querySelector(".close")?.click());
     keys.shortcut("?", "This list", () => setHelping(true));
     keys.listen();
+    focus.listen();
   }, []);
   useEffect(() => {
     document.documentElement.toggleAttribute("data-stale", stale);

@@ -6,7 +6,7 @@ import { SiteName } from "./charts/colours.js";
 import { sitectl } from "./commands.js";
 import { addressOf, count, mean, plural, shellWord, span } from "./format.js";
 import { useNow } from "./store.js";
-import { Ago, Badge, Card, Empty, Failed, Table } from "./ui.js";
+import { Ago, Badge, BusyButton, Card, Empty, Failed, Table, announce } from "./ui.js";
 
 /** @param {any} knees @param {any} service @param {any} target */
 function kneeOf(knees, service, target) {
@@ -105,16 +105,18 @@ export function Elsewhere({ service }) {
       const own = new Set(service.targets.map((one) => one.site));
       const targets = (port?.targets ?? []).filter((one) => !own.has(one.site) && !one.host);
       setAnswer({ targets, error: null, asking: false, at: performance.now() });
+      announce("The targets of other sites are loaded");
     } catch (error) {
       setAnswer({ ...answer, error, asking: false });
+      announce(error.message);
     }
   };
   return html`<${Card}
     title="Targets of other sites"
     id="elsewhere"
-    actions=${html`<button type="button" onClick=${ask} disabled=${answer.asking}>
+    actions=${html`<${BusyButton} busy=${answer.asking} onClick=${ask}>
       ${answer.asking ? "Loading…" : answer.targets ? "Load again" : "Load targets"}
-    </button>`}
+    <//>`}
   >
     ${answer.error && html`<${Failed} error=${answer.error} />`}
     ${answer.targets && html`<${AskedAgo} at=${answer.at} />`}

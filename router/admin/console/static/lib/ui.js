@@ -56,6 +56,26 @@ export function Failed({ error, again }) {
   </div>`;
 }
 
+/**
+ * A button that cannot be pressed while ``busy``. A disabled one would lose the focus.
+ * @param {{busy: boolean, onClick: () => void, class?: string, children?: any}} props
+ */
+export function BusyButton({ busy, onClick, class: extra, children }) {
+  return html`<button
+    type="button"
+    class=${extra}
+    aria-disabled=${busy ? "true" : null}
+    onClick=${busy ? null : onClick}
+  >
+    ${children}
+  </button>`;
+}
+
+/** Closes the details of the chosen item; so does Escape. @param {{onClick: () => void}} props */
+export function Close({ onClick }) {
+  return html`<button type="button" class="close" onClick=${onClick}>Close</button>`;
+}
+
 /** Keeps one broken widget from breaking the page. @param {{children?: any}} props */
 export function Fence({ children }) {
   const [error, reset] = useErrorBoundary((/** @type {unknown} */ thrown) => console.error(thrown));

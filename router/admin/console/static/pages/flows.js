@@ -181,7 +181,8 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
 /** While the focus is in the list, the list does not move; this line counts the newer flows. */
 function Held({ behind }) {
   const show = () => {
-    document.querySelector(".flows").scrollTop = 0; // The focus has left the list for the button.
+    document.querySelector(".flows").scrollTop = 0;
+    document.querySelector("h1")?.focus(); // The button goes, and a row would stop the list again.
   };
   return html`<p class="muted held">
     <span role="status">${behind > 0 && `${plural(behind, "newer flow")}.`}</span>

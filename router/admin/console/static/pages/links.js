@@ -6,7 +6,7 @@ import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../li
 import { NoLinks } from "../lib/network/no_links.js";
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
-import { Ago, Badge, Card, Copy, Empty, Filter, Table, TimeLeft, announce } from "../lib/ui.js";
+import { Ago, Badge, Card, Close, Copy, Empty, Filter, Table, TimeLeft, announce } from "../lib/ui.js";
 import { linkState, linksUp } from "../lib/words.js";
 
 export const title = "Links and certificates";
@@ -140,7 +140,7 @@ function Details({ link, live }) {
   return html`<${Card}
     title=${`Link ${link.name}`}
     id="link"
-    actions=${html`<button type="button" onClick=${() => setParams({ link: null })}>Close</button>`}
+    actions=${html`<${Close} onClick=${() => setParams({ link: null })} />`}
   >
     <dl class="facts wide">
       ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}

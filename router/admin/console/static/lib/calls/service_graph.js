@@ -14,7 +14,7 @@ import { Day } from "../charts/day.js";
 import { count, plural, rate, span } from "../format.js";
 import { href, setParams } from "../route.js";
 import { useAnswer, useNow } from "../store.js";
-import { Badge, Card, Empty, Failed, Filter, Loading } from "../ui.js";
+import { Badge, Card, Close, Empty, Failed, Filter, Loading } from "../ui.js";
 import { whoseRequests } from "../words.js";
 
 const ASK_MS = 5000;
@@ -125,7 +125,7 @@ function Details({ item, isChosen }) {
       </p>
       ${
         isChosen
-          ? html`<p><button type="button" onClick=${() => setParams(NONE)}>Close</button></p>`
+          ? html`<p><${Close} onClick=${() => setParams(NONE)} /></p>`
           : html`<p class="muted">Click it, or press Enter, for its last day.</p>`
       }
     </div>

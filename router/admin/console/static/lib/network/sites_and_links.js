@@ -1,15 +1,15 @@
 // Sites and links: the cost of each path, the load on it, and the sites along it.
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
-import { count, dateTime, latency, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
+import { count, dateTime, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
 import { graphOf, pictured, placed, wayTo, ways } from "./graph.js";
+import { Ping } from "./ping.js";
 import { href, setParams } from "../route.js";
 import { byCost } from "./sites.js";
 import { SiteDetail } from "./site_detail.js";
 import { SiteMap } from "./site_map.js";
 import { servedBy, spillText } from "../spills.js";
-import { get } from "../api.js";
-import { Badge, Card, Chart, Empty, Failed, Filter, Table } from "../ui.js";
+import { Badge, Card, Chart, Close, Empty, Filter, Table } from "../ui.js";
 import { atThisRouter, costOf, edgeState, isUp, linkState, linksDown, linksPartly, linksSilent, linksUp, siteState, sitesReachable, whoseRequests } from "../words.js";
 
 /** Load that spills to each site by name, over all services: requests per second, open connections. */
@@ -98,46 +98,6 @@ function Way({ graph, found, way, site, live }) {
     }`;
 }
 
-/** Measures the path when the user asks for it. */
-function Ping({ name }) {
-  const [shown, setShown] = useState({ name: "", busy: false, view: null, error: null });
-  const current = shown.name === name ? shown : { busy: false, view: null, error: null };
-  const measure = async () => {
-    setShown({ name, busy: true, view: null, error: null });
-    try {
-      const view = await get(`ping/${encodeURIComponent(name)}`, { count: 3 }, { timeoutMs: 15000 });
-      setShown({ name, busy: false, view, error: null });
-    } catch (error) {
-      setShown({ name, busy: false, view: null, error });
-    }
-  };
-  return html`<div class="ping">
-    <button type="button" onClick=${measure} disabled=${current.busy}>
-      ${current.busy ? "Measuring…" : "Measure the path"}
-    </button>
-    ${current.error && html`<${Failed} error=${current.error} />`}
-    ${
-      current.view &&
-      html`<${Table}
-        caption=${`Path to ${name}, measured`}
-        rows=${current.view.hops}
-        rowKey=${(hop) => hop.id}
-        empty=${html`<${Empty}>${current.view.reason || "No hop answered."}<//>`}
-        columns=${[
-          { name: "Hop", head: true, cell: (hop) => hop.site },
-          { name: "Cost", number: true, cell: (hop) => count(hop.path_cost) },
-          {
-            name: "Round trip",
-            number: true,
-            cell: (hop) => (hop.rtt_ms ? latency(hop.rtt_ms[1] / 1000) : hop.error || "–"),
-          },
-          { name: "Answers", number: true, cell: (hop) => `${hop.answered} of ${hop.sent}` },
-        ]}
-      />`
-    }
-  </div>`;
-}
-
 /** The sites that bar a site, until when, and what follows here. @param {{site: any}} props */
 function Bars({ site }) {
   if (!site?.barred_by.length) return null;
@@ -160,7 +120,7 @@ function OwnLinks({ live, node }) {
     });
 }
 
-function Details({ graph, found, live, node, spilled }) {
+function Details({ graph, found, live, node, spilled, isChosen }) {
   const { word, tone } = node.site
     ? siteState(node.site, live)
     : { word: "not in the network", tone: "calm" };
@@ -189,7 +149,7 @@ function Details({ graph, found, live, node, spilled }) {
       </div>
       ${node.site && html`<p class="muted">Version ${node.site.version || "not known"}</p>`}
       ${node.site?.reachable && node.id !== live.status.id && html`<${Ping} name=${node.name} />`}
-      <p><button type="button" onClick=${() => setParams({ site: null })}>Close</button></p>
+      ${isChosen && html`<p><${Close} onClick=${() => setParams({ site: null })} /></p>`}
     </div>
   <//>`;
 }
@@ -387,7 +347,7 @@ export function SitesAndLinks({ live, route }) {
       <//>
       ${
         shown
-          ? html`<${Details} graph=${graph} found=${found} live=${live} node=${shown} spilled=${spilled} />`
+          ? html`<${Details} graph=${graph} found=${found} live=${live} node=${shown} spilled=${spilled} isChosen=${shown === chosen} />`
           : html`<${Summary} graph=${graph} live=${live} />`
       }
     </div>

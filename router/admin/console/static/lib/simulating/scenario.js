@@ -6,7 +6,7 @@ import { EXAMPLES } from "./examples.js";
 import { count, plural, rtt } from "../format.js";
 import { run as simulated } from "./running.js";
 import { Stack, figure } from "../charts/stack.js";
-import { Badge, Card, Copy, Empty, Failed, Loading, Table, announce } from "../ui.js";
+import { Badge, BusyButton, Card, Copy, Empty, Failed, Loading, Table, announce } from "../ui.js";
 
 /** The text and the last outcome, stored while the user visits other pages. */
 const draft = { text: EXAMPLES[0].text, outcome: null };
@@ -75,7 +75,12 @@ export function Scenario() {
     setText(next);
   };
   const leaving = useRef(null);
-  useEffect(() => () => leaving.current?.abort(), []); // Leaving the page ends its run.
+  const leave = () => {
+    if (!leaving.current) return;
+    leaving.current.abort();
+    announce("");
+  };
+  useEffect(() => leave, []); // Leaving the page ends its run.
   const run = async () => {
     leaving.current?.abort();
     const over = new AbortController();
@@ -85,10 +90,13 @@ export function Scenario() {
     try {
       const [outcome] = await simulated("simulate", draft.text, over.signal);
       draft.outcome = outcome;
+      leaving.current = null;
       setState({ running: false, error: null, outcome });
       announce("The scenario has run");
     } catch (error) {
-      if (!over.signal.aborted) setState({ running: false, error, outcome: null });
+      if (over.signal.aborted) return;
+      setState({ running: false, error, outcome: null });
+      announce(error.code === "bad-scenario" ? "" : error.message); // `Wrong` announces its errors.;
     }
   };
   const press = (event) => {
@@ -115,9 +123,9 @@ export function Scenario() {
         </label>
         <${Copy} text=${text} label="Copy the file" />
         <${Copy} text=${simulating(text)} label="Copy as sitectl" class="as-sitectl" />
-        <button type="button" class="primary" onClick=${run} disabled=${state.running}>
+        <${BusyButton} class="primary" busy=${state.running} onClick=${run}>
           ${state.running ? "Running…" : "Run"}
-        </button>`}
+        <//>`}
     >
       <p class="muted note" id="scenario-note">
         Whole routers run the scenario in virtual time, with the code that runs in production. This

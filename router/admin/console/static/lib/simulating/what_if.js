@@ -8,7 +8,7 @@ import { setParams } from "../route.js";
 import { Replay } from "./replay.js";
 import { run } from "./running.js";
 import { load } from "./scenario.js";
-import { Ago, Badge, Card, Copy, Empty, Failed, Loading, Table } from "../ui.js";
+import { Ago, Badge, BusyButton, Card, Copy, Empty, Failed, Loading, Table, announce } from "../ui.js";
 
 const SETTLED_MS = 350; // No requests while a slider moves.
 const AGAIN_MS = 5000; // A step of the history: after it there may be something to run.
@@ -324,6 +324,7 @@ function difference(now, then, shown) {
 
 function Compared({ told, asking, isOld, again }) {
   const { current, proposed } = told;
+  useEffect(() => announce(verdict(told)), [told]);
   const percent = (share) => `${Math.round(share * 1000) / 10} %`;
   const points = (share) => `${Math.round(share * 1000) / 10} points`;
   const rows = [
@@ -343,7 +344,7 @@ function Compared({ told, asking, isOld, again }) {
   return html`<${Card}
     title="Current beside proposed"
     id="compared"
-    actions=${asking ? html`<span class="muted">Running again…</span>` : html`<button type="button" onClick=${again}>Run again</button>`}
+    actions=${html`<${BusyButton} busy=${asking} onClick=${again}>${asking ? "Running again…" : "Run again"}<//>`}
   >
     <p class="muted note">
       Requests until ${timeOfDay(told.recorded.until)}, <${Ago} iso=${told.recorded.until} />.
