@@ -237,6 +237,20 @@ def test_the_keyboard_reaches_every_line_and_place_of_the_picture(
         expect(page).not_to_have_url(re.compile("at="))
 
 
+def test_a_place_with_one_caller_names_it_before_its_kind(chromium: Browser, stage: Stage) -> None:
+    """The card of a site said "A user of this host."."""
+    with looking(chromium, stage, AT) as page:
+        page.locator(".call-place", has_text="no site").hover()
+        kind = "A workload of this namespace."
+        expect(details(page, "no site")).to_contain_text(
+            f"Calls of deployment/mobile-gateway. {kind}"
+        )
+        page.locator(".call-place", has_text="deployment…e-gateway").hover()
+        caller = details(page, "deployment/mobile-gateway")
+        expect(caller).to_contain_text(kind)
+        expect(caller).not_to_contain_text("Calls of")
+
+
 def test_the_list_does_by_keyboard_what_the_picture_does(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, AT) as page:
         row = all_calls(page).get_by_role("row", name=re.compile("checkout.*west"))

@@ -2,7 +2,7 @@
 // serve them.
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import {
-  busiestFirst, callerOf, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
+  busiestFirst, callerOf, callerText, callersText, chosenOf, figuresOf, filtered, idOf, itemOfChoice, itemWith,
   itemsOf, kindText, notesOf, placeText, quantileText, serviceOf, serviceText,
 } from "./calls.js";
 import { CalledTargets, TargetFacts } from "./called_targets.js";
@@ -116,7 +116,7 @@ function Details({ item, isChosen }) {
         callers === null
           ? html`<${TargetFacts} targets=${edges} />`
           : callers.size === 1
-          ? html`<p class="muted">${kindText(edge.caller.kind)}</p>`
+          ? html`<p class="muted">${item.choice.from ? "" : `Calls of ${callerText(edge.caller)}. `}${kindText(edge.caller.kind)}</p>`
           : html`<p class="muted">Of ${callersText(edges)}.</p>`
       }
       <p class="inline">
