@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from router import __version__
+from router.model.specs import ConsoleSpec
 from sitectl.base.failure import Failure
 from sitectl.runtimes import runtime_of
 from sitectl.runtimes.presence import death_of
@@ -48,8 +49,23 @@ class HostSite(DirectorySite, ManagedSite):
                 {"code": code, "message": message, "hint": hint} for code, message, hint in found
             ],
             "sharing": wanted.site.sharing,
-            "console": console_place(self.secrets, wanted.site.console),
+            "console": self._console(wanted.site.console),
         }
+
+    def console_of(self, told: dict[str, str]) -> dict[str, str]:
+        """In a network of containers the router knows only its container's name and ports."""
+        try:
+            if not read_spec(self).has_own_network:
+                return told
+            return told | {"url": self._console(self.wanted().site.console)["url"]}
+        except Failure:
+            return told  # A damaged file; `runtime` and the router name it.
+
+    def _console(self, spec: ConsoleSpec | None) -> dict[str, str]:
+        try:
+            return console_place(self.secrets, spec, read_spec(self).outside)
+        except Failure:
+            return console_place(self.secrets, spec)
 
     def restart_router(self) -> None:
         """Stop it, drained, and start it again. Failure: it takes too long."""

@@ -30,3 +30,21 @@ class RuntimeSpec(
     network: str = HOST_NETWORK
     publish: tuple[str, ...] = ()
     publish_ip: str = "127.0.0.1"
+
+    @property
+    def has_own_network(self) -> bool:
+        """Whether the router runs in a network of containers."""
+        return self.kind in IN_CONTAINERS and self.network != HOST_NETWORK
+
+    def outside(self, port: int) -> tuple[str, int] | None:
+        """The host's address and port that lead to ``port`` of the container; an empty address:
+        all of them. None: they are the same, as on the host's network.
+        """
+        if not self.has_own_network:
+            return None
+        for text in self.publish:
+            place, _, inside = text.rpartition(":")
+            if int(inside) == port:
+                host, _, number = place.rpartition(":")
+                return host.strip("[]"), int(number)
+        return self.publish_ip, port
