@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from router.model import limits
 from tests.hostile.drowning import drowned
 from tests.hostile.ingress import RogueIngress
@@ -21,7 +23,7 @@ from tests.hostile.test_lsa_flood import flooding, lsa_of
 from tests.hostile.test_swarm import held_bytes
 from tests.scenario.clients import Load, fetch
 from tests.scenario.harness import SHOP_PORT, Network, Site
-from tests.scenario.waiting import until
+from tests.scenario.waiting import SLOWEST, until
 
 SITES, SERVICES, EACH = 40, 1_000, 64
 HELD_BYTES_MAX = 210 << 20
@@ -32,6 +34,7 @@ PER_PROCESS = 2
 """CPUCLOCK_SCHED: the scheduler's clock of a whole process, as in clock_getcpuclockid(3)."""
 
 
+@pytest.mark.timeout(SLOWEST * 60)  # Alone, forty members take 12 s to join and to declare.
 def test_the_sites_of_one_token_fill_no_router_and_are_named(tmp_path: Path) -> None:
     with Network(tmp_path) as net, ExitStack() as fleet:
         alpha, beta = started_pair(net)
