@@ -155,7 +155,7 @@ def expose(
       sitectl expose host 127.0.0.1 --address shop --port 8080 --target-port 9001 --capacity 10
       sitectl expose host db1.lan --address db --port 5432 --tls-cert ./db-tls --tls-trust ./db-ca
       sitectl expose host 10.0.0.5 --address shop --port 80 --protocol http --health-path /healthz
-      sitectl expose host 127.0.0.1 --address ledger --port 8090 --export-to east
+      sitectl expose host 127.0.0.1 --address ledger --port 8090 --target-port 9002 --export-to east
       sitectl expose deployment/shop --port 8080 --protocol http --capacity 10
       sitectl expose statefulset db --headless
       sitectl expose service/db.data --address db

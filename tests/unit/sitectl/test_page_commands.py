@@ -1,5 +1,6 @@
 """Every `sitectl` command that a page shows has verbs, flags and arguments that there are."""
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -65,6 +66,21 @@ def fault(typed: str) -> str:
 def test_the_commands_of_a_page_are_taken(page: Path) -> None:
     wrong = {typed: why for typed in commands(page.read_text("utf-8")) if (why := fault(typed))}
     assert wrong == {}
+
+
+def leads_back(typed: str) -> bool:
+    """Whether it gives a service the port of its own target on loopback, where listeners of sites
+    are by default: `sitectl` refuses that."""
+    words = shlex.split(typed)
+    if words[1:4] != ["expose", "host", "127.0.0.1"]:
+        return False
+    given = dict(itertools.pairwise(words))
+    return given.get("--target-port", given.get("--port")) == given.get("--port")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_exposes_a_target_at_the_place_of_the_listener(page: Path) -> None:
+    assert [typed for typed in commands(page.read_text("utf-8")) if leads_back(typed)] == []
 
 
 @pytest.mark.parametrize(
