@@ -1,4 +1,4 @@
-"""Where the keyboard is after a control that had the focus is gone, or works for a while."""
+"""Where the keyboard is after a control with the focus is gone or works, and what is chosen."""
 
 import re
 
@@ -8,6 +8,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from router.admin.views.ping import PingView
 from tests.browser.stage import Stage, ends_at, looking
 
+CANVAS = """() => {
+  const probe = document.body.appendChild(document.createElement("p"));
+  probe.style.color = "Canvas";
+  return getComputedStyle(probe).color;
+}"""
 CONTRAST = """(button) => {
   const light = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number)
     .map((one) => one / 255)
@@ -166,3 +171,26 @@ def test_a_focus_that_was_given_up_is_not_returned(chromium: Browser, stage: Sta
         page.evaluate("location.hash = '#/topology'")
         expect(page.get_by_role("button", name="Close")).to_have_count(0)
         expect(page.locator("body")).to_be_focused()
+
+
+def test_forced_colors_still_show_which_page_tab_and_row_are_chosen(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Their backgrounds go, and the border of every tab was drawn."""
+    with looking(chromium, stage, "#/topology?site=south") as page:
+        page.emulate_media(forced_colors="active")
+        pages = page.get_by_role("navigation", name="Pages")
+        expect(pages.get_by_role("link", name="Topology")).to_have_css(
+            "text-decoration-line", "underline"
+        )
+        expect(pages.get_by_role("link", name="Flows")).to_have_css("text-decoration-line", "none")
+        ground = page.evaluate(CANVAS)
+        other, chosen = (
+            page.get_by_role("link", name=name, exact=True)
+            for name in ("Service graph", "Sites and links")
+        )
+        expect(other).to_have_css("border-bottom-color", ground)
+        expect(chosen).not_to_have_css("border-bottom-color", ground)
+        table = page.get_by_role("table", name="All sites")
+        expect(table.get_by_role("row", name="south")).to_have_css("outline-style", "solid")
+        expect(table.get_by_role("row", name="north")).to_have_css("outline-style", "none")
