@@ -326,6 +326,7 @@ SHARES_UNHEARD_S = 15.0  # Routers of one site that start agree sooner, unless t
 ROUTER_ABSENT_S = 15.0  # Another router of the site that does not serve for so long is reported.
 ROUTER_STARTS_S = 180.0  # The same while its pod is made: its image may be pulled.
 SHARES_REPEAT_S = 0.5  # Between routers of one site: repeats lost messages.
+SHARE_DEBTS_S = 0.1  # A router tells the others of its site so soon that it owes them fewer slots.
 PLACE_CHARS_MAX = 128  # A host name and a process, sent to neighbors.
 COPY_RETRY_S = 5.0  # For a router refused as a copy: the original may have been stopped.
 COPY_SHOWN_S = 11.0  # At the router that keeps the later copy out: two retry pauses, and a dial.

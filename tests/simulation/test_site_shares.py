@@ -240,6 +240,22 @@ def test_routers_that_agree_give_out_everything() -> None:
     sharing.never_too_many()
 
 
+def test_slots_that_one_router_owes_another_are_busy_again_within_moments() -> None:
+    sharing = agreed(2, capacity=6)
+    one, other = sharing.routers
+    divide(sharing, one, [one], 2)
+    divide(sharing, other, [one], 2)
+    sharing.world.run(2)
+    flood([other], sharing, 9)
+    sharing.world.run(1)
+    for members in ([other], [one], [other], [one]):
+        for router in sharing.routers:
+            divide(sharing, router, members, 2)
+        assert sharing.busy(0.5) >= 0.6, "it was 0.2 while they were only told twice a second"
+        sharing.world.run(0.83)
+    sharing.never_too_many()
+
+
 class Clients:
     """Each asks again soon after its answer, at one of ``doors``, for ``seconds`` from now."""
 

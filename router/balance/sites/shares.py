@@ -117,11 +117,7 @@ class Shares:
         """
         self._number += 1
         word = self._heard.get(member)
-        debts = sorted(
-            (one, count - self._shares.get(one, 0))
-            for one, count in in_flight.items()
-            if count > self._shares.get(one, 0)
-        )
+        debts = sorted(self.debts(in_flight).items())
         division = self._division or ""
         if len(debts) > limits.SHARE_DEBTS_MAX:  # Too many to send: no word yet.
             debts, division = [], ""
@@ -136,6 +132,15 @@ class Shares:
             tuple(debts),
             is_over=self._ends and not any(in_flight.values()),
         )
+
+    def debts(self, in_flight: Mapping[str, int]) -> dict[str, int]:
+        """The excess of ``in_flight`` over the shares, by resource; only above 0."""
+        shares = self._shares
+        return {
+            one: count - shares.get(one, 0)
+            for one, count in in_flight.items()
+            if count > shares.get(one, 0)
+        }
 
     def limit(self, resource: str) -> int:
         """The most of ``resource`` that this router may have in flight now."""

@@ -51,6 +51,9 @@ class ShareRun:
         self._lives = HeardLives()
         self._heard_changed: Callable[[], None] = lambda: None
         self._unlinked: dict[str, float] = {}
+        self._owing: tuple[Mapping[ServiceKey, PlannedService], Mapping[str, int]] = ({}, {})
+        """The services with debts, and those debts, as last told."""
+        self._debt_timer: Timer | None = None
 
     def follow_heard(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` when `heard` or `over` changes."""
@@ -99,11 +102,13 @@ class ShareRun:
             return
         sharing = [router for router, tells in self._links.adjacencies.sharing.items() if tells]
         listeners = [router for router in sharing if to in (None, router)]
-        in_flight = self._in_flight() if listeners else {}
+        in_flight = self._in_flight(self._planned) if listeners else {}
         for router in listeners:
             known = self._members.get(router)
             member = known.member if known is not None else ""
             self._links.send(router, shares.message_to(member, in_flight))
+        if to is None:
+            self._note_debts(shares.debts(in_flight))
 
     def met(self, router: RouterId) -> None:
         """A link to another router came up."""
@@ -180,8 +185,9 @@ class ShareRun:
 
     def close(self) -> None:
         """Send nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._debt_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _arm(self) -> None:
         again = self._network.now() + limits.SHARES_REPEAT_S
@@ -192,6 +198,31 @@ class ShareRun:
         if self._shares is not None:
             self._see_again(self._shares)
         self.tell()
+
+    def _note_debts(self, debts: Mapping[str, int]) -> None:
+        """They have just been told. Check them again soon: others wait for these slots."""
+        owing = {
+            key: service
+            for key, service in self._planned.items()
+            if debts and any(_name(key, at) in debts for at in (*service.targets, ""))
+        }
+        self._owing = owing, debts
+        if owing and self._debt_timer is None:
+            self._watch_debts()
+
+    def _watch_debts(self) -> None:
+        again = self._network.now() + limits.SHARE_DEBTS_S
+        self._debt_timer = self._network.call_at(again, self._look_at_debts)
+
+    def _look_at_debts(self) -> None:
+        self._debt_timer = None
+        (owing, told), shares = self._owing, self._shares
+        if shares is None or not owing:
+            return
+        if shares.debts(self._in_flight(owing)) == told:
+            self._watch_debts()
+        else:
+            self.tell()
 
     def _see_again(self, shares: Shares) -> None:
         before = shares.is_whole
@@ -241,17 +272,15 @@ class ShareRun:
                 _state(stated, _name(key, ""), service.cap.slots, service.cap.rate)
         return stated
 
-    def _in_flight(self) -> dict[str, int]:
-        """Requests in flight, by resource of slots."""
+    def _in_flight(self, planned: Mapping[ServiceKey, PlannedService]) -> dict[str, int]:
+        """Requests of these services in flight, by resource of slots."""
         found: dict[str, int] = {}
-        for key, targets in self._readings.all().items():
-            service = self._planned.get(key)
-            if service is None:
-                continue
+        for key, service in planned.items():
+            targets = self._readings.of(key)
             for one in targets:
                 address = join(one.host, one.port)
-                planned = service.targets.get(address)
-                if planned is None or planned.capacity is not None:
+                stated = service.targets.get(address)
+                if stated is None or stated.capacity is not None:
                     found[_name(key, address)] = one.in_flight
             if service.cap is not None and service.cap.slots is not None:
                 found[_name(key, "")] = sum(one.in_flight for one in targets)

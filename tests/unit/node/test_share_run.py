@@ -38,10 +38,28 @@ class FakeLinks:
 
 
 class FakeReadings:
-    """Nothing is under way."""
+    """At each target as many requests are under way as it says."""
 
-    def all(self) -> dict[ServiceKey, list[TargetInfo]]:
-        return {}
+    def __init__(self) -> None:
+        self.in_flight: dict[str, int] = {}
+        self.asked = 0
+
+    def of(self, key: ServiceKey) -> list[TargetInfo]:
+        assert key == KEY
+        self.asked += 1
+        return [
+            TargetInfo(
+                name=host,
+                host=host,
+                port=80,
+                ready=True,
+                in_flight=count,
+                capacity=None,
+                requests_total=0,
+                error="",
+            )
+            for host, count in self.in_flight.items()
+        ]
 
 
 class Here:
@@ -50,11 +68,12 @@ class Here:
     def __init__(self) -> None:
         self.internet = SimulatedInternet(1)
         self.links = FakeLinks()
+        self.readings = FakeReadings()
         self.changes = 0
         self.run = ShareRun(
             self.internet.host("10.0.0.1"),
             cast(Links, self.links),
-            cast(TargetReadings, FakeReadings()),
+            cast(TargetReadings, self.readings),
             7,
             self._changed,
         )
@@ -124,6 +143,34 @@ def test_what_was_lost_is_said_again_until_it_is_closed() -> None:
     count = len(here.links.sent)
     here.internet.run_until(4.0)
     assert len(here.links.sent) == count
+
+
+def test_slots_that_it_owed_are_given_to_others_soon_after_they_are_free() -> None:
+    here = Here()
+    here.readings.in_flight = {"10.0.1.1": 5}
+    here.divide(BOTH)
+    here.run.tell()
+    told: list[list[list[int]]] = []
+    for count in (5, 4, 4, 3):
+        here.readings.in_flight = {"10.0.1.1": count}
+        here.links.sent.clear()
+        here.internet.run_until(here.internet.now + limits.SHARE_DEBTS_S)
+        told.append([[owed for _, owed in one.debts] for one in here.links.sent])
+    assert told == [[], [[1]], [], [[]]]
+    asked = here.readings.asked
+    here.internet.run_until(here.internet.now + limits.SHARES_REPEAT_S - limits.SHARE_DEBTS_S)
+    assert here.readings.asked <= asked + 1, "it owes nothing, so only the repetition looks"
+
+
+def test_debts_are_not_looked_at_once_the_router_is_closed() -> None:
+    here = Here()
+    here.readings.in_flight = {"10.0.1.1": 5}
+    here.divide(BOTH)
+    here.run.tell()
+    here.run.close()
+    asked = here.readings.asked
+    here.internet.run_until(2.0)
+    assert here.readings.asked == asked
 
 
 def test_a_router_that_is_not_heard_is_a_problem_until_it_agrees() -> None:
