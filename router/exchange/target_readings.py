@@ -163,6 +163,11 @@ class TargetReadings:
         service = self._services.get(key)
         return service.target_ways.answers if service is not None else {}
 
+    def protocol_of(self, key: ServiceKey) -> str:
+        """The protocol of its targets; empty: it is gone."""
+        service = self._services.get(key)
+        return service.protocol if service is not None else ""
+
     def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
         """The value of `set_unanswering` for one service port."""
         service = self._services.get(key)

@@ -16,6 +16,7 @@ from router.model.limits import (
     TURN_READ_BYTES_MAX,
     TURN_READ_S_MAX,
 )
+from router.model.wording.other_protocol import NO_TLS
 from router.net.connection import TcpConnection
 from router.net.connection_states import ENDED, ENDING, FAILED, FULL, OPEN, OVER, WANTED
 from router.net.poller import Poller
@@ -37,6 +38,7 @@ _ALERTS = {
 """A peer's alert before it broke off, by the library's name."""
 _PLACE = re.compile(r" ?\(_ssl\.c:[0-9]+\)$")
 _NO_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
+_NOT_TLS = "WRONG_VERSION_NUMBER"
 _OUT_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED.
 
 
@@ -44,6 +46,8 @@ def tls_reason(error: ssl.SSLError) -> str:
     """The library's text without its file and line."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused: {error.verify_message.removesuffix('.')}"
+    if error.reason == _NOT_TLS:
+        return NO_TLS
     if error.reason in _ALERTS:
         return _ALERTS[error.reason]
     if error.reason == _NO_CERTIFICATE:

@@ -110,6 +110,14 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         claims = self.claims.get(service, ())
         return self.declarers(service).union(claim.site for claim in claims)
 
+    def declared_elsewhere(self, service: str) -> str:
+        """The site that declares the service and so alone may change its settings; empty: this one
+        may."""
+        declared = self.declarations.get(service)
+        if declared is None or self.site in (declared.site, *declared.alike):
+            return ""
+        return self.party(declared.site).shown
+
     def path_to(self, router: RouterId) -> Path | None:
         """A cheapest path to ``router``, if that router is the one by which its site is reached."""
         for route in self.sites.values():

@@ -8,6 +8,7 @@ import msgspec
 from router.model.capacity import Rate
 from router.model.ids import SiteId
 from router.model.settings import Health
+from router.model.wording.other_protocol import of_target
 from router.net.ports import Buffer, Connection, DialFailure, Tls
 
 LegCode = Literal[
@@ -86,7 +87,7 @@ def dial_failure(failure: DialFailure) -> LegFailure:
     has no room.
     """
     code: LegCode = "exhausted" if failure.code == "exhausted" else "connect-failed"
-    return LegFailure(code, failure.reason)
+    return LegFailure(code, of_target(failure.reason))
 
 
 class NoTls(msgspec.Struct, frozen=True):

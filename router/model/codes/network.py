@@ -436,7 +436,8 @@ SERVICES: Final = (
         "stays in use unless the service has `--eject-on 5xx`; 502, 503, 504 and no whole answer "
         "eject it where others can serve, unless it has `--eject-after 0`. The note goes a minute "
         "after the last one, or as soon as they are 5 % or less.",
-        "Compare the target with the others, under ERROR: sitectl service status NAME. To have it "
+        "Compare the target with the others, under ERROR: sitectl service status NAME. If it fails "
+        "all of them, it may speak another protocol, or TLS: as the text says. To have it "
         "ejected: sitectl service set NAME --eject-after 5, and --eject-on 5xx for any 5xx",
     ),
     Code(

@@ -77,15 +77,6 @@ def why_not(report: CandidateReport, explanation: Explanation) -> str:
     return report.reason if stands_by or report.verdict == "excluded" else ""
 
 
-def declared_elsewhere(table: RouteTable, service: str) -> str:
-    """The site that declares the service and so alone may change its settings; empty: this one
-    may."""
-    declared = table.declarations.get(service)
-    if declared is None or table.site in (declared.site, *declared.alike):
-        return ""
-    return table.party(declared.site).shown
-
-
 def left_out(facts: LeftOutFacts) -> LeftOut:
     """The rules and commands in words. O(candidates of the service port)."""
     found = [
@@ -261,7 +252,7 @@ def _listed(sites: Sequence[_Site]) -> str:
 
 def _where_declared(facts: LeftOutFacts, sites: Sequence[_Site]) -> str:
     """The start of a hint: the command works only at the site that declares the service."""
-    elsewhere = declared_elsewhere(facts.table, facts.key.name)
+    elsewhere = facts.table.declared_elsewhere(facts.key.name)
     return f"At {elsewhere}" if elsewhere else _let_in(sites)
 
 

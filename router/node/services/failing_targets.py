@@ -1,10 +1,13 @@
 """Targets of this site that fail requests but stay in use: notes."""
 
-from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts
+from collections.abc import Callable
+
+from router.balance.targets.error_answers import ErrorAnswers, ErrorCounts, ErrorShare
 from router.exchange.service_ports import ServicePorts
 from router.exchange.target_readings import TargetReadings
 from router.model.events import Note
 from router.model.ids import ServiceKey
+from router.model.wording import other_protocol
 from router.node.services.other_workers import OtherWorkers
 
 
@@ -30,20 +33,27 @@ class FailingTargets:
         self._answers.look(counts, now)
         self._ports.set_failing(self._answers.found)
 
-    def notes(self) -> list[Note]:
+    def notes(self, declared_at: Callable[[str], str]) -> list[Note]:
         """One note for each target that is ready now; it may have been ejected since the last
-        check."""
+        check. ``declared_at``: the site that alone may change a service; empty: this one."""
         return [
             Note(
                 severity="warning",
                 code="SW0358",
                 message=f"Target {one.address} of {key} {one.shown}.",
-                hint=f"It stays in use. Compare it with others: sitectl service status {key.name}",
+                hint=f"It stays in use. {self._step(key, one, declared_at(key.name))}",
             )
             for key, targets in self._answers.found.items()
             for one in targets.values()
             if self._readings.ended_at(key, one.address) is not None
         ]
+
+    def _step(self, key: ServiceKey, one: ErrorShare, declared_at: str) -> str:
+        answers = self._readings.answers_of(key).get(one.address)
+        if one.breaks < one.requests or answers is None:
+            return f"Compare it with others: sitectl service status {key.name}"
+        protocol = self._readings.protocol_of(key)
+        return other_protocol.step(answers.spoken, key.name, protocol, declared_at)
 
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}

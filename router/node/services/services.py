@@ -153,7 +153,7 @@ class SiteServices:
         return [
             *self._unanswering.notes(now),
             *self._unanswering_sites.notes(now),
-            *self._failing.notes(),
+            *self._failing.notes(self._routing.table.declared_elsewhere),
             *self.clients.notes(),
             *self._changes.unsteady.notes(now),
             *drain_share.notes(self.planned.values()),

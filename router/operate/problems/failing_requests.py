@@ -18,7 +18,7 @@ from router.model.wording.fullness import (
     every_site_is_full,
 )
 from router.model.wording.traffic import REQUEST, noun_of, waiting_count
-from router.node.problems.left_out import NOTHING, LeftOut, declared_elsewhere
+from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
 from router.operate.problems.spill_reason import (
     draining,
@@ -239,7 +239,7 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         or any(map(_is_full_of_requests, by_targets)),
         is_over=is_taken(explanation, router.routing.table.barring),
         may_wait=planned is None or planned.declaration.spec.queue != 0,
-        declared_at=declared_elsewhere(router.routing.table, key.name),
+        declared_at=router.routing.table.declared_elsewhere(key.name),
     )
 
 

@@ -24,7 +24,7 @@ from router.model.settings import AffinityBy
 from router.model.wording.fullness import NO_SITE_IS_READY, every_site_is_full
 from router.node.news.absent_sites import rows
 from router.node.news.bar_news import bar_note
-from router.node.problems.left_out import NOTHING, declared_elsewhere
+from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.services.drain_share import part_note
 from router.node.site_router import SiteRouter
@@ -99,7 +99,7 @@ def explained(
             None
             if refusal
             else forwarder.readings.queue_now(key, explanation.decision, sheddable=sheddable),
-            declared_elsewhere(router.routing.table, key.name),
+            router.routing.table.declared_elsewhere(key.name),
         ),
         sheddable=sheddable,
         protocol=router.services[key].declaration.spec.protocol,

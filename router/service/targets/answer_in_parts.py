@@ -6,6 +6,7 @@ from router.http.http1 import render
 from router.http.http1.heads import HeadLimits
 from router.http.http1.response_heads import ResponseHead
 from router.http.http1.responses import ResponseParser
+from router.model.wording.other_protocol import LOOKED_AT_BYTES
 from router.service.ports import LegHandler
 
 
@@ -21,8 +22,8 @@ class AnswerOwner(Protocol):
     def answered(self, idle_s: float) -> None:
         """The whole answer came, and is passed on next; the connection may idle for ``idle_s``."""
 
-    def malformed(self, reason: str) -> None:
-        """No client may get this answer."""
+    def malformed(self, reason: str, first: bytes) -> None:
+        """No client may get this answer. ``first``: its first bytes."""
 
 
 class AnswerInParts:
@@ -32,7 +33,7 @@ class AnswerInParts:
     of the request. ``asked_at``: when the request was complete; infinite: it is not.
     """
 
-    __slots__ = ("_handler", "_keep_s", "_owner", "_parser", "_via", "asked_at")
+    __slots__ = ("_first", "_handler", "_keep_s", "_owner", "_parser", "_via", "asked_at")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class AnswerInParts:
         self._owner = owner
         self._handler: LegHandler | None = handler
         self._via = via
+        self._first = b""  # They show which protocol the target speaks.
         self._keep_s = 0.0  # How long the final head lets the connection idle.
         self._parser = ResponseParser(self, head_only=head_only, upgrade=upgrade, limits=limits)
         self.asked_at = asked_at
@@ -74,6 +76,8 @@ class AnswerInParts:
     # Called by the connection.
 
     def feed(self, data: memoryview) -> None:
+        if not self._first:
+            self._first = bytes(data[:LOOKED_AT_BYTES])
         self._parser.feed(data)
 
     def go_on(self, head: ResponseHead, rest: memoryview) -> None:
@@ -124,7 +128,7 @@ class AnswerInParts:
 
     def failed(self, reason: str) -> None:
         if self._handler is not None:
-            self._owner.malformed(reason)
+            self._owner.malformed(reason, self._first)
 
     def _relayed(self, head: ResponseHead) -> bytes:
         return render.with_via(head.head, self._via) if self._via else head.head

@@ -6,6 +6,7 @@ from router.http.http1.response_heads import ResponseHead
 from router.http.http1.responses import ResponseParser, tell_in_parts
 from router.model import limits
 from router.model.addresses import join
+from router.model.wording.other_protocol import of_target
 from router.net.ports import Connection, Dial, DialFailure, Loss, Network, Timer
 from router.service.ports import TargetConfig
 from router.service.targets.proxy_header import LOCAL_HEADER
@@ -133,7 +134,7 @@ class Probe:
 
     def _dial_failed(self, failure: DialFailure) -> None:
         self._dial = None
-        self._tell(None if failure.code == "exhausted" else failure.reason)
+        self._tell(None if failure.code == "exhausted" else of_target(failure.reason))
 
     def _timed_out(self) -> None:
         path, timeout_s = self._config.health.path, self._config.health.timeout_s

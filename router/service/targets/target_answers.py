@@ -1,5 +1,7 @@
 """Answers of one target: tcp connections, and parts of longer answers."""
 
+from router.model.wording.other_protocol import Spoken
+
 
 class TargetAnswers:
     """Tcp is counted by `TcpTargetLeg`, once per connection; ``parts`` by the legs of http targets.
@@ -9,12 +11,14 @@ class TargetAnswers:
     limit ended. A connection that the target itself ended is neither, nor is one during which the
     target answered another one. ``parts``: reads, or frames, with some of an http answer that was
     not whole yet: a stream or a WebSocket on which the target sends does not hang, however long it
-    lasts.
+    lasts. ``spoken``: the other protocol of the last answer that was none of the service's; empty:
+    not known.
     """
 
-    __slots__ = ("answered", "parts", "silent")
+    __slots__ = ("answered", "parts", "silent", "spoken")
 
     def __init__(self) -> None:
         self.answered = 0
         self.silent = 0
         self.parts = 0
+        self.spoken: Spoken = ""

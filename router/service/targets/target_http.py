@@ -6,6 +6,7 @@ from router.http.http1 import render
 from router.http.http1.messages import HEAD_END
 from router.http.http1.responses import KnownResponses
 from router.model.requests import Request
+from router.model.wording.other_protocol import spoken
 from router.net.ports import Buffer, Connection, Timers
 from router.service.ports import LegCode, LegFailure, LegHandler
 from router.service.targets.abandoned import GIVEN_UP
@@ -220,7 +221,7 @@ class HttpTarget(TargetConnection):
                 if known is None or known.memory is not memory:
                     judged = memory.read(head_text)
                     if isinstance(judged, str):
-                        self.malformed(judged)
+                        self.malformed(judged, head_text)
                         return
                     known = judged
                 head = known.head
@@ -263,8 +264,9 @@ class HttpTarget(TargetConnection):
         self.state = RAW
         self.deadline = inf  # The ingress watches tunnels.
 
-    def malformed(self, reason: str) -> None:
+    def malformed(self, reason: str, first: bytes) -> None:
         self.blames_target = self.state is ASKED
+        self._home.answers.spoken = spoken(first)
         self._fail("bad-response", reason)
 
     # The response is complete.

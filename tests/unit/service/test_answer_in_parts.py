@@ -25,7 +25,7 @@ class Owner:
     def answered(self, idle_s: float) -> None:
         self.told.append(("answered", idle_s))
 
-    def malformed(self, reason: str) -> None:
+    def malformed(self, reason: str, first: bytes) -> None:
         self.told.append(("malformed", reason))
 
 

@@ -10,8 +10,10 @@ from router.http.http2.streams import Http2Stream, StreamUser
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.token_bucket import TokenBucket
+from router.model.wording.other_protocol import LOOKED_AT_BYTES, no_http2, spoken
 from router.net.ports import Connection, Loss, Network
 from router.service.ports import LegCode
+from router.service.targets.target_answers import TargetAnswers
 
 _HEADER_BYTES = heads.header_list_bytes(ServiceLimits())
 
@@ -41,6 +43,7 @@ class SessionPool(Protocol):
     """The pool of a session, as the session sees it."""
 
     network: Network
+    answers: TargetAnswers
 
     @property
     def waiting(self) -> Sized:
@@ -179,11 +182,13 @@ class TargetSession:
                 self.idle_since = now - limits.HTTP2_TARGET_IDLE_S + limits.LINGER_DISCARD_S
                 self.leave()
         elif self.is_promising and now - self.idle_since >= timeouts.connect_s:
-            self._break("the target does not speak HTTP/2")
+            self._break(f"the target {no_http2('')}")
 
     # ConnectionHandler
 
     def received(self, data: memoryview) -> None:
+        if self.is_promising and (found := spoken(bytes(data[:LOOKED_AT_BYTES]))) != "HTTP/2":
+            self._pool.answers.spoken = found
         self.http2.receive(data)
 
     def ended(self) -> None:
@@ -197,7 +202,7 @@ class TargetSession:
     def lost(self, cause: Loss | None) -> None:
         promising = self.is_promising
         self._lose_all("the connection to the target was lost")
-        self._pool.gone(self, "does not speak HTTP/2" if promising else "")
+        self._pool.gone(self, no_http2(self._pool.answers.spoken) if promising else "")
         self.http2.let_go()
 
     # Owner
