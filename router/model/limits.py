@@ -317,6 +317,7 @@ FLAPS_REMEMBERED = 16  # Of one neighbor: fewer losses already give the longest 
 EQUAL_PATHS_MAX = 8  # Paths kept per destination.
 DUPLICATE_SEEN_S = 2.0  # A router that pings each second and was heard this recently is alive.
 SHARE_DEBTS_MAX = 1024  # Of some 25 bytes: well under a control message's 64 KiB.
+SHARE_MEMBERS_KEPT_MAX = 256  # Routers of this site that were heard; each Pod has another name.
 SHARE_NAME_CHARS_MAX = 64  # Of a division or a resource: digests, 16 and 32 characters.
 PEERS_MAX = 16  # Other routers of one site, and as many entries that name them.
 PEERS_RESOLVE_S = 5.0  # How often the name of the site's own routers is resolved again.

@@ -100,11 +100,21 @@ class Shares:
             return
         if known is not None and (said.life, said.number) <= (known.life, known.number):
             return
+        self._heard.pop(said.member, None)
         self._heard[said.member] = _Word(said.life, said.number, said.round)
+        self._forget_silent()
         is_for_this = (said.heard_life, said.heard_round) == (self._life, self._round)
         if said.division == self._division and is_for_this:
             self._agreed[said.member] = dict(said.debts)
             self._settle()
+
+    def _forget_silent(self) -> None:
+        """Forget those that are silent for longest, never one that may hold slots."""
+        excess = len(self._heard) - limits.SHARE_MEMBERS_KEPT_MAX
+        if excess > 0:
+            gone = [one for one in self._heard if one not in self._others]
+            for one in gone[:excess]:
+                del self._heard[one]
 
     def end(self) -> None:
         """Every limit is 0 from now on."""

@@ -1,6 +1,7 @@
 """Which routers were heard, and which are over, in whatever order messages arrive."""
 
 from router.balance.sites.heard_lives import HeardLives
+from router.model import limits
 from router.model.messages.shares import SharesMessage
 
 
@@ -36,3 +37,14 @@ def test_a_newer_life_may_be_over_too() -> None:
     assert lives.hear(said(5, is_over=True))
     assert lives.hear(said(6, is_over=True))
     assert lives.over == {"b": 6}
+
+
+def test_names_of_ended_routers_are_forgotten_beyond_the_limit_but_none_that_speaks() -> None:
+    """Each Pod has another name: all of them were kept for as long as the router ran."""
+    lives, most = HeardLives(), limits.SHARE_MEMBERS_KEPT_MAX
+    for number in range(3 * most):
+        lives.hear(said(1, member="stays"))
+        lives.hear(said(1, member=f"pod-{number}"))
+        lives.hear(said(1, member=f"pod-{number}", is_over=True))
+    assert (len(lives.newest), len(lives.over)) == (most, most - 1)
+    assert "stays" in lives.newest and f"pod-{3 * most - 1}" in lives.over

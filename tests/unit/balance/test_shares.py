@@ -136,3 +136,17 @@ def test_what_a_router_hears_of_itself_it_does_not_heed() -> None:
     a, _ = pair()
     a.hear(a.message_to("a", ONE))
     assert a.limit("slots") == 4
+
+
+def test_names_of_ended_routers_are_forgotten_beyond_the_limit_but_none_that_may_hold_slots() -> (
+    None
+):
+    a, _ = pair()
+    before = a.message_to("b", {})
+    for number in range(2 * limits.SHARE_MEMBERS_KEPT_MAX):
+        a.hear(Shares(f"pod-{number}", 1).message_to("a", {}))
+    after = a.message_to("b", {})
+    assert (after.heard_life, after.heard_round) == (before.heard_life, before.heard_round)
+    assert a.message_to("pod-0", {}).heard_life == 0
+    last = f"pod-{2 * limits.SHARE_MEMBERS_KEPT_MAX - 1}"
+    assert a.message_to(last, {}).heard_life == 1
