@@ -24,6 +24,8 @@ RUNS_TWICE: Final = "SW0665"
 """The code of the problem of a site that refuses a duplicate; its text has the duplicate's ID."""
 UNREACHABLE: Final = "unreachable"
 """The state of a gateway whose router runs and does not answer."""
+DAMAGED: Final = "damaged"
+"""The state of a gateway of which a file cannot be read."""
 _LINK_FIELDS: Final = (
     *("state", "silent_since", "error", "error_code", "since", "cost", "rtt_ms"),
     *("certificate_expires", "neighbour"),
@@ -40,15 +42,23 @@ _MUTE: Final = {**_DOWN, "state": UNREACHABLE, "error": "the router does not ans
 
 
 def item_of(gateway: HostGateway) -> dict[str, Any]:
-    """One gateway of this host, from its router; without one, from its documents."""
-    site = gateway.site
-    record = gateway.record
-    item: dict[str, Any] = {
+    """One gateway of this host, from its router; without one, from its documents. If a file of it
+    is damaged, the item says which."""
+    try:
+        return _whole_item(gateway)
+    except Failure as failure:
+        found = {"code": failure.code, "message": failure.message, "hint": failure.hint}
+        link = _link(_told(gateway.site)[1])
+        return {**_base(gateway), "state": DAMAGED, "link": link, "problems": [found]}
+
+
+def _base(gateway: HostGateway) -> dict[str, Any]:
+    return {
         "name": gateway.name,
         "here": True,
-        "type": type_of(site),
+        "type": None,
         "id": None,
-        "site": {"name": record.site, "id": record.site_id} if record else None,
+        "site": None,
         "state": "half made",
         "version": None,
         "link": dict(_DOWN),
@@ -56,7 +66,15 @@ def item_of(gateway: HostGateway) -> dict[str, Any]:
         "forwards": [],
         "problems": [],
         "notes": [],
-        "directory": str(site.directory),
+        "directory": str(gateway.site.directory),
+    }
+
+
+def _whole_item(gateway: HostGateway) -> dict[str, Any]:
+    site, record = gateway.site, gateway.record
+    item = _base(gateway) | {
+        "type": type_of(site),
+        "site": {"name": record.site, "id": record.site_id} if record else None,
     }
     if not is_made(gateway):
         item["problems"].append(
@@ -303,7 +321,7 @@ def text_of(items: list[dict[str, Any]]) -> str:
     if forwards:
         of_forwards = ("FORWARD", "GATEWAY", "PORT", "PROTOCOL", "LISTENS ON", "STATE", "ERROR")
         parts.append(output.rows(of_forwards, [_forward_row(*one) for one in forwards]))
-    made = [item for item in items if item["here"] and item["state"] != "half made"]
+    made = [item for item in items if item["here"] and item["state"] not in ("half made", DAMAGED)]
     if made and not bindings and not forwards:
         parts.append(
             "Nothing is bound or forwarded. Try: sitectl gateway bind postgres 127.0.0.1 5432\n"
@@ -320,7 +338,7 @@ def _gateway_row(item: dict[str, Any]) -> tuple[object, ...]:
     link = item["link"]
     return (
         item["name"],
-        item["type"] or "elsewhere",
+        item["type"] or ("-" if item["here"] else "elsewhere"),
         item["state"],
         (item["site"] or {}).get("name"),
         state_word(link),

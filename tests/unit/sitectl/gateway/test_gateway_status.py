@@ -287,6 +287,22 @@ def test_an_engine_that_does_not_answer_hides_no_other_gateway(
     assert "gw " in result.stdout
 
 
+def test_a_damaged_runtime_file_hides_no_other_gateway(gw: CommandLine, host: Host) -> None:
+    """One damaged file failed the whole command."""
+    gw.ok("gateway", "init", "--name", "other", "--type", "process")
+    file = host.gateway("other").directory / "runtime.yaml"
+    file.write_text("kind: [\n")
+    result = gw("gateway", "status", "-o", "json")
+    assert result.exit_code == 3
+    items = {item["name"]: item for item in json.loads(result.stdout)["items"]}
+    assert (items["other"]["state"], items["other"]["type"]) == ("damaged", None)
+    (problem,) = items["other"]["problems"]
+    assert problem["message"].startswith(f"{file}: ") and problem["hint"]
+    assert [item["state"] for name, item in items.items() if name != "other"]
+    text = gw("gateway", "status").stdout
+    assert "Problem at other" in text and str(file) in text
+
+
 def test_an_idle_gateway_says_what_to_type(gw: CommandLine) -> None:
     assert "gateway bind postgres 127.0.0.1 5432" in gw.ended(3, "gateway", "status").stdout
 
