@@ -37,7 +37,8 @@ def why_text(item: dict[str, Any]) -> str:
     candidates = item.get("candidates") or []
     if not candidates:
         lack = "No candidates: no site that is reached has a target."
-        return f"{head}\n{lack}\nTry: sitectl service bind, or: sitectl link status"
+        bind = f"sitectl service bind {output.safe(item.get('service'))} TYPE NAME"
+        return f"{head}\n{lack}\nTry: {bind}, or: sitectl link status"
     table = candidate_table(candidates, has_paths=True)
     return f"{head}\n\n{table}{_targets_text(item.get('targets') or [])}"
 

@@ -183,4 +183,4 @@ def test_without_candidates_only_sites_that_are_reached_are_said_to_have_none() 
     }
     shown = why_text(item)
     assert "No candidates: no site that is reached has a target." in shown
-    assert "sitectl link status" in shown
+    assert "Try: sitectl service bind shop TYPE NAME, or: sitectl link status" in shown
