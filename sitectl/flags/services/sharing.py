@@ -185,4 +185,7 @@ def sharing_text(spec: SitePolicySpec) -> list[str]:
 def _named(rule: tuple[str, ...]) -> str:
     if rule == (ALL,):
         return "all sites"
-    return f"{' '.join(map(shown_pattern, rule))} only" if rule else "no other site"
+    if not rule:
+        return "no other site"
+    *others, last = map(shown_pattern, rule)
+    return f"{', '.join(others)} and {last} only" if others else f"{last} only"

@@ -25,7 +25,9 @@ def policy(here: CommandLine, name: str) -> Any:
 def test_a_rule_is_set_replaced_and_withdrawn(here: CommandLine) -> None:
     words = ("service", "set", "shop")
     said = here.ok(*words, "--export-to", "east", "--export-to", "w*,north").stdout
-    assert "here exports it to east w* north only, once a declaration of it counts here" in said
+    assert (
+        "here exports it to east, w* and north only, once a declaration of it counts here" in said
+    )
     assert policy(here, "shop").export_to == ("east", "w*", "north")
     here.ok(*words, "--import-from", "none")
     assert (policy(here, "shop").export_to, policy(here, "shop").import_from) == (
@@ -57,7 +59,7 @@ def test_names_are_written_with_the_ids_of_who_bears_them_now(
     done = here.ok(*words, "west,w*,east,north,east@eeeeeeee," + west)
     assert "2 sites are called 'east' now" in done.stderr
     assert "no site is called 'north' now" in done.stderr
-    assert "exports it to west (aaaaaaaa) w* east north east (eeeeeeee)" in done.stdout
+    assert "exports it to west (aaaaaaaa), w*, east, north, east (eeeeeeee) and" in done.stdout
     assert policy(here, "shop").export_to == (
         f"west@{west}",
         "w*",
