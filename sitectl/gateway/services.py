@@ -107,6 +107,7 @@ def bind(
 
     if known is not None:
         _require_protocol(service, known, protocol)
+        _require_http(service, known.protocol, health)
         binding, first = connected(known), None
     else:
         # Ask the network by declaring the use: an edge learns about services that it uses.
@@ -116,10 +117,13 @@ def bind(
         try:
             if known is not None:
                 _require_protocol(service, known, protocol)
+                _require_http(service, known.protocol, health)
                 final = connected(known)
                 if final.ports != binding.ports and first == "created":
                     unbind_target(site, service, target, binding.ports)
                 binding = final
+            else:
+                _require_http(service, protocol or "tcp", health, by_default=protocol is None)
         except Failure:
             if first == "created":
                 unbind_target(site, service, target, binding.ports)
@@ -155,6 +159,20 @@ def _require_protocol(
         raise conflict(
             f"service {service!r} is {known.protocol}, not {protocol}",
             "Leave --protocol out: it is the service's",
+        )
+
+
+def _require_http(
+    service: str, protocol: ServiceProtocol, health: Health, *, by_default: bool = False
+) -> None:
+    """Failure: a path to ask its targets for, of a service without paths."""
+    if protocol == "tcp" and health.get("health_path"):
+        raise usage(
+            f"service {service!r} is {'new, so ' if by_default else ''}tcp"
+            f"{' by default' if by_default else ''}: its targets are not asked for a path",
+            "Add --protocol http, or leave --health-path out"
+            if by_default
+            else "Leave --health-path out: a tcp target is checked by connecting to it",
         )
 
 

@@ -67,6 +67,23 @@ def test_capacity_and_health_are_those_of_the_target(gw: CommandLine, host: Host
     assert (spec.capacity, spec.health.path) == (9, "/healthz")
 
 
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_path_for_a_tcp_service_is_refused_and_leaves_nothing_behind(
+    gw: CommandLine, host: Host, router: FakeAdmin, declared: bool
+) -> None:
+    """The connector stayed, and no later bind fitted beside it."""
+    if declared:
+        router.items("/api/v1/services", service("orders", 8080))
+    words = ("gateway", "bind", "orders", "10.0.0.5", "8080")
+    refused = gw(*words, "--health-path", "/healthz")
+    assert refused.exit_code == 2
+    advice = "Leave --health-path out" if declared else "Add --protocol http"
+    assert advice in refused.stderr
+    assert host.gateway().wanted().connectors == {}
+    gw.ok(*words)
+    assert targets(host, "orders") == {("10.0.0.5", (8080,))}
+
+
 def test_a_service_of_the_network_is_bound_in_the_order_of_its_ports(
     gw: CommandLine, host: Host, router: FakeAdmin
 ) -> None:
