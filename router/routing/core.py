@@ -354,9 +354,10 @@ class RoutingCore:
         told = tuple(adverts)
         if declared == self._routes.declarations and told == self._own.adverts:
             return []  # Called often: comparing a thousand is far cheaper than encoding them.
+        declares = declared != self._routes.declarations
         bodies = self._splitter.split(declared, told)
         events = self._routes.set_declarations(declared, now)
-        if self._own.set_bodies(bodies, told):
+        if self._own.set_bodies(bodies, told, declares=declares):
             events += self._tell(self._own.due(now), now)
         return events
 

@@ -76,8 +76,8 @@ class IdentityConflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EpochRaised(msgspec.Struct, frozen=True):
-    """A process of ours before a restart had a later epoch; ``epoch`` is in use now and must be
-    stored."""
+    """A process of ours before a restart, or another router of this site, had a later epoch;
+    ``epoch`` is in use now or will be, and must be stored before."""
 
     epoch: int
 

@@ -104,6 +104,7 @@ class LsaReceiver:
         self._changed(self._lsdb.store(lsa, signed, now, by, age_s), now)
         return [
             *lies,
+            *(self._own.heard_sibling(lsa.newness) if lsa.site == self._node.site else ()),
             *self._ack(from_router, received, now),
             *self._flooding.flood([lsa.key], now, but=from_router),
         ]

@@ -1,4 +1,9 @@
-"""Our own LSA: the parts that changed, their numbers, and how often they may go out."""
+"""Our own LSA: the parts that changed, their numbers, and how often they may go out.
+
+Versions of a site are one logical clock (Lamport, 1978): each router numbers its parts above all
+that it has heard from the other routers of its site. So other sites can tell which declaration of a
+site is the later one, whichever router sent it (`routing.owners`).
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +12,16 @@ from router.model.limits import LSA_BURST, LSA_MIN_INTERVAL_S, LSA_PER_S, LSA_RE
 from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import Terms
 from router.model.token_bucket import TokenBucket
-from router.routing.adverts.lsa import Adjacency, Bar, Lsa, PartRef, Services, Topology, encode_lsa
+from router.routing.adverts.lsa import (
+    Adjacency,
+    Bar,
+    Lsa,
+    PartRef,
+    Services,
+    Topology,
+    Version,
+    encode_lsa,
+)
 from router.routing.site_terms import with_terms
 
 
@@ -21,6 +35,7 @@ class OwnOrigin:
         "_head",
         "_identity",
         "_last_at",
+        "_latest",
         "_refresh_at",
         "_restored",
         "_services",
@@ -54,6 +69,7 @@ class OwnOrigin:
         self._services: dict[int, tuple[Services, int]] = {}
         self._head: Topology | None = None
         self.epoch, self.sequence = epoch, 0
+        self._latest: Version = (0, 0)
         self.originated = 0
 
     @property
@@ -65,6 +81,18 @@ class OwnOrigin:
     def refresh_at(self) -> float | None:
         """When all parts are due again; None before the first time."""
         return self._refresh_at
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another router of this site has a later epoch."""
+        return self._latest[0] > self.epoch
+
+    def heard(self, version: Version) -> bool:
+        """Another router of this site has sent ``version``. True: its epoch is later than all so
+        far, and ours from the next time that all parts go out."""
+        was_known = max(self.epoch, self._latest[0])
+        self._latest = max(self._latest, version)
+        return version[0] > was_known
 
     @property
     def may_at(self) -> float:
@@ -87,6 +115,8 @@ class OwnOrigin:
 
         Part 0 comes last so that a receiver has the parts that it lists by the time it arrives.
         """
+        if whole:
+            self.epoch = max(self.epoch, self._latest[0])
         parts: list[tuple[Lsa, bytes]] = []
         services: dict[int, tuple[Services, int]] = {}
         for number, body in enumerate(bodies, start=1):
@@ -122,7 +152,8 @@ class OwnOrigin:
         return parts
 
     def _signed(self, part: int, body: Topology | Services) -> tuple[Lsa, bytes]:
-        self.sequence += 1
+        epoch, sequence = self._latest
+        self.sequence = 1 + (max(self.sequence, sequence) if epoch == self.epoch else self.sequence)
         identity = self._identity
         lsa = Lsa(
             router=identity.router,

@@ -4,7 +4,7 @@ from router.model.limits import COUNTER_MAX
 from router.model.messages.adverts import TargetsAdvert
 from router.routing.adjacent import AdjacencySet
 from router.routing.adverts.duplicate_routers import DuplicateRouters
-from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Services
+from router.routing.adverts.lsa import Bar, Lsa, LsaKey, Services, Version
 from router.routing.adverts.lsdb import Lsdb
 from router.routing.events import EpochRaised, IdentityConflict
 from router.routing.origin import OwnOrigin
@@ -15,6 +15,7 @@ class OwnLsa:
 
     __slots__ = (
         "_bodies",
+        "_declares",
         "_duplicates",
         "_lsdb",
         "_neighbours",
@@ -30,6 +31,7 @@ class OwnLsa:
         self._origin, self._lsdb, self._neighbours = origin, lsdb, neighbours
         self._duplicates = DuplicateRouters()
         self._bodies: tuple[Services, ...] = ()
+        self._declares = False  # Other than what was sent last.
         self.adverts: tuple[TargetsAdvert, ...] = ()
         self.has_news = False
         """There are changes that were not sent yet."""
@@ -71,10 +73,14 @@ class OwnLsa:
         may_at = self._origin.may_at
         return may_at if refresh_at is None else min(refresh_at, may_at)
 
-    def set_bodies(self, bodies: tuple[Services, ...], adverts: tuple[TargetsAdvert, ...]) -> bool:
-        """Set this router's services and adverts. False: nothing changed."""
+    def set_bodies(
+        self, bodies: tuple[Services, ...], adverts: tuple[TargetsAdvert, ...], *, declares: bool
+    ) -> bool:
+        """Set this router's services and adverts. ``declares``: its declarations changed. False:
+        nothing changed."""
         if bodies == self._bodies:
             return False
+        self._declares |= declares
         self._bodies, self.adverts = bodies, adverts
         self.has_news = True
         return True
@@ -93,6 +99,8 @@ class OwnLsa:
         if not len(self._neighbours) or self.is_withdrawn:
             return []
         self.has_news = False
+        whole |= self._declares and self._origin.is_behind
+        self._declares = False
         parts = self._origin.compose(
             self._neighbours.counting(),
             self._neighbours.terms,
@@ -106,6 +114,11 @@ class OwnLsa:
         for lsa, signed in parts:
             self._lsdb.store(lsa, signed, now)
         return [lsa.key for lsa, _ in parts]
+
+    def heard_sibling(self, version: Version) -> list[EpochRaised]:
+        """Another router of this site has sent ``version``: ours are later from the next refresh
+        or change of a declaration on."""
+        return [EpochRaised(version[0])] if self._origin.heard(version) else []
 
     def overtake(self, lsa: Lsa, now: float) -> list[IdentityConflict | EpochRaised]:
         """Take a later epoch than ``lsa``, which another process with our ids has signed.

@@ -443,6 +443,27 @@ def test_a_restart_that_lost_its_epoch_overtakes_itself_in_one_exchange() -> Non
     assert network.facts("west", IdentityConflict) == []
 
 
+def epochs_at_east(network: Network) -> set[int]:
+    """Those of all parts of west."""
+    return {lsa.epoch for lsa in network.cores["east"].database() if lsa.node == WEST.node}
+
+
+def test_a_router_takes_the_latest_epoch_of_its_site_at_its_next_refresh() -> None:
+    network = Network(["west", "east"])
+    network.identities["west2"] = SameSiteIdentity(network.identities["west"], "ab" * 8)
+    network.cores["west2"] = network.make_core("west2", epoch=70)
+    network.serve("west", [declare("x")], [advert("x")])
+    network.connect("west", "east")
+    network.connect("west2", "east")
+    network.run(1.0)
+    assert network.facts("west", EpochRaised) == [EpochRaised(70)], "stored before it is used"
+    assert epochs_at_east(network) == {1}
+    network.run(LSA_REFRESH_S)
+    assert epochs_at_east(network) == {70}
+    assert network.facts("west", EpochRaised) == [EpochRaised(70)], "once"
+    assert network.facts("west2", EpochRaised) == []
+
+
 def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> None:
     network = Network(["early", "late", "hub", "other"])
     twin = network.identities["early"]

@@ -512,6 +512,43 @@ def test_a_router_started_earlier_withdraws_a_name_when_the_later_one_is_gone() 
     assert "x" not in owners.records
 
 
+def site_of_two_after_a_change() -> tuple[Network, Lsa]:
+    """West was heard at hub, and is gone; its other router, started earlier, joins hub and says
+    what both read since. With the last words of west that hub heard."""
+    network = Network(["west", "hub"])
+    network.identities["west2"] = SameSiteIdentity(network.identities["west"], "ab" * 8)
+    network.cores["west"] = network.make_core("west", epoch=5, common=True)
+    network.cores["west2"] = network.make_core("west2", epoch=1, common=True)
+    network.connect("west", "hub")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    (heard,) = (
+        one for one in network.cores["hub"].database() if one.node == WEST.node and not one.part
+    )
+    network.cut("west", "hub")
+    network.connect("west", "west2")
+    network.run(1.0)
+    for router in ("west", "west2"):
+        network.serve(router, [declare("x", ports=(8080,))])
+    network.run(1.0)
+    network.cut("west", "west2")
+    network.connect("west2", "hub")
+    network.run(2.0)
+    return network, heard
+
+
+def test_any_router_of_a_site_changes_what_another_one_that_started_later_declared() -> None:
+    network, _ = site_of_two_after_a_change()
+    declared = network.table("hub").declarations["x"]
+    assert (declared.site, declared.declaration) == (WEST.site, declare("x", ports=(8080,)))
+
+
+def test_what_a_router_of_a_site_said_before_another_one_changed_it_is_old() -> None:
+    network, heard = site_of_two_after_a_change()
+    owners = Owners(FakeIdentity("hub").site, network.cores["hub"].owners)
+    assert owners.is_old(OURS, heard.node, heard.newness)
+
+
 def test_the_versions_of_an_owner_are_kept_anew_only_when_it_changes() -> None:
     owners, node = Owners(OWN.site, {}), Node(RouterId("1"), WEST.site)
     told = {"x": [Claim(OURS, WEST.site, node.router, 1)]}
