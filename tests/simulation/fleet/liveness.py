@@ -258,7 +258,8 @@ def declarations_are_the_owners(truth: Truth) -> None:
             for name, d in core.table.declarations.items()
         }
         if shown != wanted:
-            names = sorted(dict(shown.items() ^ wanted.items()))
+            known = sorted(shown.keys() | wanted.keys())
+            names = [name for name in known if shown.get(name) != wanted.get(name)]
             each = [f"{name}: {shown.get(name)} and not {wanted.get(name)}" for name in names]
             raise Broken("declarations_are_the_owners", f"{process.place.name}: {'; '.join(each)}")
 
