@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from router.admin.views.live import Live
-from router.admin.views.services import AbsentSite, TargetCount
-from router.admin.views.status import WorkerView
+from router.admin.views.services import AbsentSite, ServiceSite, ServiceView, TargetCount
+from router.admin.views.status import ListenerView, WorkerView
 from router.model.events import Problem
 from tests.browser import pictures
 from tests.browser.stage import Stage, looking
@@ -79,14 +79,18 @@ def short_of_memory_there() -> Live:
     return msgspec.structs.replace(picture, services=(shop, *picture.services[1:]))
 
 
+def with_ready_targets(service: ServiceView) -> tuple[ServiceSite, ...]:
+    """The sites of ``service``, with two ready targets at this one."""
+    return tuple(
+        msgspec.structs.replace(one, targets_ready=2) if one.local else one for one in service.sites
+    )
+
+
 def back_here() -> Live:
     """Its targets are ready again; the rates are of the last seconds, when they were not."""
     live = pictures.dead_here()
     shop = live.services[0]
-    sites = tuple(
-        msgspec.structs.replace(one, targets_ready=2) if one.local else one for one in shop.sites
-    )
-    shop = msgspec.structs.replace(shop, sites=sites)
+    shop = msgspec.structs.replace(shop, sites=with_ready_targets(shop))
     return msgspec.structs.replace(live, services=(shop, *live.services[1:]))
 
 
@@ -373,6 +377,39 @@ def test_a_service_that_went_is_named_beside_those_that_are_open(
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text("Clients cannot connect to a service.")
         expect(page.locator(".answer")).to_contain_text(f"{message} Other services: ")
+
+
+def test_clients_that_stay_connected_do_not_hide_that_a_port_is_taken(
+    chromium: Browser, stage: Stage
+) -> None:
+    """It said that every request is served here, and on the service's page where it comes in."""
+    message = (
+        "Site west declares 1 service port without a listener here (shop:8080): another service "
+        "has that port here."
+    )
+    taken = Problem(code="SW0321", message=message, hint="Give shop:8080 another port here.")
+    live = pictures.dead_here()
+    calm = tuple(
+        msgspec.structs.replace(one, spilled_per_s=0.0, spilled_to={}, why="") for one in live.now
+    )
+    none = ListenerView(
+        host="", port=8080, state="none", error="another service has that port here"
+    )
+    services = tuple(
+        msgspec.structs.replace(one, listener=none, sites=with_ready_targets(one))
+        for one in live.services
+    )
+    status = msgspec.structs.replace(live.status, problems=(taken,))
+    stage.router.live = msgspec.structs.replace(live, status=status, services=services, now=calm)
+    with looking(chromium, stage) as page:
+        expect(page.locator(".sentence")).to_have_text("Clients cannot connect to a service.")
+        expect(page.locator(".answer")).to_contain_text(message)
+        expect(page.locator(".answer")).not_to_contain_text("Other services")
+        page.goto(f"{stage.url}#/services/shop:8080")
+        expect(
+            page.get_by_text("New clients cannot connect here: another service has that port here.")
+        ).to_be_visible()
+        expect(page.get_by_text("is served where it comes in")).to_have_count(0)
 
 
 def test_a_tcp_service_has_connections_not_requests(chromium: Browser, stage: Stage) -> None:

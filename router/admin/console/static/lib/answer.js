@@ -68,11 +68,12 @@ export function answer(live) {
     ...closed.map((one) => one.message),
   ];
   const names = shut.length ? listedOf(shut.map(nameOf), NAMED) : (closed.length > 1 ? "some services" : "a service");
-  return { text: `Clients cannot connect to ${names}.`, more: `${cause}${ofOthers(live, shut)}`, tone: "bad" };
+  return { text: `Clients cannot connect to ${names}.`, more: `${cause}${ofOthers(live)}`, tone: "bad" };
 }
 
-/** The answer for all services except ``shut``. */
-function ofOthers(live, shut) {
+/** The answer for all services that listen here. */
+function ofOthers(live) {
+  const shut = live.services.filter((one) => one.listener.state !== "bound");
   const gone = shut.map((one) => `${one.name}:${one.port}`);
   const services = live.services.filter((one) => !gone.includes(`${one.name}:${one.port}`));
   if (!services.length) return "";

@@ -1,9 +1,10 @@
-// Services that no client can reach here: this site's own import rules close them, the site that declares them is out of reach, or a listener fails.
+// Services that no client can reach here: this site's own import rules close them, the site that
+// declares them is out of reach, another service has their port, or a listener fails.
 import { html } from "./html.js";
 import { Hint } from "./ui.js";
 
-/** An import rule closes a service; no site that is known here declares one. */
-const CLOSED = ["SW0343", "SW0301"];
+/** An import rule closes a service; no site that is known here declares one; its port is another's. */
+const CLOSED = ["SW0343", "SW0301", "SW0321"];
 
 /** The problems that name services which are closed here. @param {any} live */
 export function closedOnes(live) {

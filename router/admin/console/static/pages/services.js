@@ -253,6 +253,10 @@ function leaving(service, now, live) {
     return total ? `0 of ${plural(total, "target")} here ${total === 1 ? "is" : "are"} ready.` : "This service has no target here.";
   }
   if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : [], live.status);
+  const { state, error } = service.listener;
+  if (state === "none" && error) {
+    return `New clients cannot connect here: ${error}. Those connected before are served here.`;
+  }
   const away = leavingText([service]);
   return away
     ? `Every ${nounOf([service])} that ended was served where it came in; ${away}.`
