@@ -176,7 +176,7 @@ class LocalAttempts(ABC):
         self._target = target = slot.target
         self._era = service.outcomes.era
         if service.timings.wanted is not None:
-            self._timing = TargetTiming(service.timings.take(), service.now, slot, request)
+            self._timing = service.timings.begin(slot, request)
         way = service.target_ways.by_protocol[request.protocol][target]
         leg = way.take(request, self, from_client=self._FROM_CLIENT)
         if leg is None:

@@ -111,6 +111,10 @@ class EpollNetwork:
         return self._poller.turn_lag_s
 
     @property
+    def woke_late_at(self) -> float:
+        return self._poller.woke_late_at
+
+    @property
     def turns(self) -> int:
         return self._poller.turns
 

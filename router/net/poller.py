@@ -110,6 +110,7 @@ class Poller:
         "turns",
         "unsent_bytes",
         "why_no_dial",
+        "woke_late_at",
     )
 
     def __init__(self, host: EventLoopHost, on_wake: Callable[[], None]) -> None:
@@ -155,6 +156,7 @@ class Poller:
         """When a dial last failed because no descriptor or local port was left."""
         self.why_no_dial = ""
         self.turn_lag_s = 0.0
+        self.woke_late_at = -inf
         self._handshakes_turn, self._handshakes_left_s = -1, 0.0
         self.late_at = 0.0  # Later in a turn, work that can wait is left to the next turn.
         self.turns = 0
@@ -268,6 +270,8 @@ class Poller:
             if timers.next_at <= now and (due := timers.earliest()) is not None:
                 lag = max(0.0, now - due)
             self.turn_lag_s = lag
+            if lag > LATE_WAKE_S:
+                self.woke_late_at = now
             self._dispatch(self.late_at)
             if lag > LATE_WAKE_S:
                 # A deadline may have passed only because we were away: read all sockets first.

@@ -277,6 +277,11 @@ class Dial(Protocol):
 class Network(Timers, Protocol):
     """Dials and accepts connections. One per router."""
 
+    @property
+    def woke_late_at(self) -> float:
+        """When it last woke more than `limits.LATE_WAKE_S` later than planned; -inf: never. A time
+        measured across that moment is partly this process's own."""
+
     def spent_s(self) -> float:
         """CPU seconds of the thread that runs it; in virtual time calls cost nothing."""
 

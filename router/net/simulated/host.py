@@ -59,6 +59,7 @@ class SimulatedNetwork:
         self.state = HostState.ALIVE
         self.handler_errors = 0
         self.turn_lag_s = 0.0  # A turn takes no virtual time.
+        self.woke_late_at = -inf
         self.turns = 0
         self._in_turn = False
         self._woken = False

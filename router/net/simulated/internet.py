@@ -155,7 +155,10 @@ class SimulatedInternet:
 
     def thaw(self, ip: str) -> None:
         """Undo `freeze`. Everything that waited happens now, late timers included."""
-        for due in self._frozen.pop(self._owners[ip], ()):
+        network = self._owners[ip]
+        if network in self._frozen:
+            network.woke_late_at = self.now
+        for due in self._frozen.pop(network, ()):
             self._push(due)
 
     # Running.

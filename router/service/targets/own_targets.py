@@ -76,7 +76,7 @@ class OwnTargets:
         self.health = HealthChecks(network, rng, self._is)
         self.outcomes = Outcomes(self.health, network, rng.random, self._can_spare_one)
         self.learning = Learning(ledger, network, rng.random, service.capacity_learnt)
-        self.timings = Timings(self.learning, network.now, ledger.answered)
+        self.timings = Timings(self.learning, network, ledger.answered)
         self.ways = TargetWays(
             network, context.site_name, config.timeouts, known, context.heads.blocks
         )

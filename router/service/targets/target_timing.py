@@ -10,6 +10,7 @@ from router.balance.learning.knees import Knees, LatencyLevel
 from router.balance.site.slots import Slot
 from router.model import limits
 from router.model.requests import Request
+from router.net.ports import Network
 from router.service.learning import Learning
 from router.service.ports import LegCode, TargetConfig
 
@@ -38,7 +39,8 @@ class TimingSink(Protocol):
 class TargetTiming:
     """Times one attempt: from when its target has the whole request to the final head.
 
-    Not the body, which a slow client stretches. An answer that comes before the request is whole (a
+    Not the body, which a slow client stretches. A time in which this process stood still is no
+    sample: it is not the target's. An answer that comes before the request is whole (a
     stream both ways) and one that becomes a tunnel (101) are no samples. Whether an answer of
     HTTP/2 is good may be in its trailers (a gRPC status): its sample waits for its end.
     """
@@ -49,17 +51,15 @@ class TargetTiming:
         "_is_held",
         "_is_whole",
         "_may_have_trailers",
-        "_now",
+        "_network",
         "_sink",
         "_slot",
         "_took_s",
     )
 
-    def __init__(
-        self, sink: TimingSink, now: Callable[[], float], slot: Slot, request: Request
-    ) -> None:
+    def __init__(self, sink: TimingSink, network: Network, slot: Slot, request: Request) -> None:
         self._sink = sink
-        self._now = now
+        self._network = network
         self._slot = slot
         self._is_whole = request.body_bytes == 0
         self._is_held = False
@@ -73,21 +73,23 @@ class TargetTiming:
         self._is_held = True
         self._in_flight = self._slot.in_flight
         if self._is_whole:
-            self._asked_at = self._now()
+            self._asked_at = self._network.now()
 
     def complete(self) -> None:
         """The request is whole."""
         if not self._is_whole:
             self._is_whole = True
             if self._is_held:
-                self._asked_at = self._now()
+                self._asked_at = self._network.now()
 
     def answered(self, status: int) -> None:
         """A head came; ``status`` 0: it was not a final one."""
         if not status:
             return
         if status <= LAST_GOOD_STATUS:
-            took_s = self._now() - self._asked_at
+            took_s = -inf
+            if self._asked_at >= self._network.woke_late_at:
+                took_s = self._network.now() - self._asked_at
             if self._may_have_trailers:
                 self._took_s = took_s
             elif took_s >= 0:
@@ -162,21 +164,21 @@ class Timings:
         "_knees",
         "_learning",
         "_left",
-        "_now",
+        "_network",
         "_samples",
         "wanted",
     )
 
-    def __init__(self, learning: Learning, now: Callable[[], float], compare: Compare) -> None:
+    def __init__(self, learning: Learning, network: Network, compare: Compare) -> None:
         self._learning = learning
-        self._now = now
+        self._network = network
         self._knees = Knees()
-        self._samples = _Sink(learning, now, compare, self._knees)
-        self._compared = _Sink(learning, now, compare)
+        self._samples = _Sink(learning, network.now, compare, self._knees)
+        self._compared = _Sink(learning, network.now, compare)
         self._left = 0
         self._is_due = False
         self.wanted: TimingSink | None = None
-        """Gets the next request, which must `take` it."""
+        """Gets the next request, which must `begin` or `take` it."""
 
     def set_targets(self, targets: Mapping[str, TargetConfig]) -> None:
         """Replace the targets; `Learning` already has them."""
@@ -198,6 +200,10 @@ class Timings:
         if self._left == 0:
             self.wanted = self._compared
 
+    def begin(self, slot: Slot, request: Request) -> TargetTiming:
+        """Time the attempt that is about to begin."""
+        return TargetTiming(self.take(), self._network, slot, request)
+
     def take(self) -> TimingSink:
         """The sink of the request that is about to begin."""
         sink = self.wanted
@@ -210,7 +216,7 @@ class Timings:
 
     def latencies(self, target: str) -> list[list[LatencyLevel]]:
         """How long requests took, by how many were in flight: slices of time, oldest first."""
-        return self._knees.slices(target, self._now())
+        return self._knees.slices(target, self._network.now())
 
     def _decide(self) -> None:
         if self._left:

@@ -4,6 +4,7 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
 from router.exchange.forwarder import Forwarder
 from router.link import control
@@ -235,6 +236,8 @@ class FakeNetwork(VirtualTime):
         self.listening[address] = accept
         self.listening_tls[address] = tls
         return FakeListener(self, address)
+
+    woke_late_at: float = -inf
 
     def spent_s(self) -> float:
         return 0.0

@@ -1,6 +1,7 @@
 """A connection, a network and a leg in memory, for tests of the HTTP side of `exchange`."""
 
 from collections.abc import Callable, Set
+from math import inf
 
 from router.model.ids import SiteId
 from router.model.requests import Request
@@ -196,6 +197,8 @@ class FakeNetwork(FakeTimers):
         essential: bool = False,
     ) -> Listener:
         raise NotImplementedError("nothing listens here")
+
+    woke_late_at: float = -inf
 
     def spent_s(self) -> float:
         return 0.0

@@ -7,6 +7,7 @@ them into any pieces, stop the other end from reading, and break a wire after an
 import random
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import cast
 
 from router.link.frames import FrameDecoder
@@ -54,6 +55,8 @@ class World(VirtualTime):
 
     def allow_link_local(self, hosts: frozenset[str]) -> None:
         raise NotImplementedError("links go anywhere")
+
+    woke_late_at: float = -inf
 
     def spent_s(self) -> float:
         return 0.0

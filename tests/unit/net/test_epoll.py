@@ -10,6 +10,7 @@ import resource
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from math import inf
 
 import pytest
 import uvloop
@@ -20,6 +21,7 @@ from router.model.limits import (
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
     KEEPALIVE_PROBES,
+    LATE_WAKE_S,
     TURN_EVENTS_MAX,
     TURN_S_MAX,
 )
@@ -152,6 +154,25 @@ def test_what_came_with_a_connection_is_read_in_the_turn_that_accepts_it() -> No
         assert network.turns == turns + 1
         assert recorder.data == b"a request"
         network.close()
+
+
+@pytest.mark.parametrize(("late_s", "is_late"), [(LATE_WAKE_S - 0.1, False), (20.0, True)])
+def test_who_is_read_after_a_late_wake_learns_of_it(late_s: float, is_late: bool) -> None:
+    """What came meanwhile took so long because this process did not run."""
+    host = SpendingHost()
+    network = EpollNetwork(host)
+    woke: list[float] = []
+    recorder = Recorder()
+    recorder.on_received = lambda data: woke.append(network.woke_late_at)
+    listener = network.listen("127.0.0.1", 0, recorder.take)
+    with socket.create_connection(("127.0.0.1", listener.address.port)) as client:
+        host.run_while(lambda: recorder.connection is None)
+        network.call_at(1.0, lambda: None)
+        client.sendall(b"an answer")
+        host.spent_s = 1.0 + late_s
+        host.run_while(lambda: not woke)
+        network.close()
+    assert woke == [1.0 + late_s if is_late else -inf]
 
 
 def test_who_is_accepted_in_a_turn_that_is_late_is_read_in_the_next() -> None:

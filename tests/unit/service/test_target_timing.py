@@ -33,7 +33,7 @@ class Heard:
         learning.set_targets(targets)
         self.timings = Timings(
             learning,
-            network.now,
+            network,
             lambda target, latency_s, in_flight, _: self.compared.append(
                 (target, latency_s, in_flight)
             ),
@@ -83,7 +83,7 @@ def test_the_choice_hears_of_a_target_that_is_busy_but_of_no_error_of_its_client
         heard.timings.time_next()
         slot = heard.ledger.try_acquire(0.0)
         assert isinstance(slot, Slot)
-        timing = TargetTiming(heard.timings.take(), lambda: 0.0, slot, REQUEST)
+        timing = heard.timings.begin(slot, REQUEST)
         timing.held()
         timing.answered(status)
         assert heard.compared == ([(TARGET, None, 1)] if is_heard else [])
@@ -116,9 +116,10 @@ class Timed:
         for _ in range(3):
             slot = ledger.try_acquire(0.0)
         assert isinstance(slot, Slot)
-        self.now, self.sink = 10.0, Sink()
+        self.sink = Sink()
         request = Request(key=ServiceKey("shop", 80), protocol=protocol, body_bytes=body_bytes)
-        self.timing = TargetTiming(self.sink, lambda: self.now, slot, request)
+        self.network = FakeNetwork()
+        self.timing = TargetTiming(self.sink, self.network, slot, request)
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2"])
@@ -130,9 +131,9 @@ def test_good_answers_are_times_and_others_say_that_a_target_is_busy_or_fails(
 ) -> None:
     timed = Timed(protocol)
     timed.timing.held()
-    timed.now += 0.5
+    timed.network.advance(0.5)
     timed.timing.answered(status)
-    timed.now += 9.0  # Its body, which a client may read slowly.
+    timed.network.advance(9.0)  # Its body, which a client may read slowly.
     timed.timing.ended(status)
     if status < 400:
         assert timed.sink.heard == [("answered", 0.5, 3)]
@@ -146,7 +147,7 @@ def test_good_answers_are_times_and_others_say_that_a_target_is_busy_or_fails(
 def test_of_http2_trailers_say_whether_an_answer_was_good(status: int) -> None:
     timed = Timed("http2")
     timed.timing.held()
-    timed.now += 0.5
+    timed.network.advance(0.5)
     timed.timing.answered(200)
     assert timed.sink.heard == []
     timed.timing.ended(status)
@@ -162,6 +163,20 @@ def test_of_http2_trailers_say_whether_an_answer_was_good(status: int) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["http", "http2"])
+@pytest.mark.parametrize(("woke_late_s", "expected"), [(-1.0, 1), (0.0, 1), (0.1, 0), (20.0, 0)])
+def test_a_time_in_which_this_process_stood_still_is_not_the_targets(
+    protocol: ServiceProtocol, woke_late_s: float, expected: int
+) -> None:
+    timed = Timed(protocol)
+    timed.network.woke_late_at = timed.network.now() + woke_late_s
+    timed.timing.held()
+    timed.network.advance(20.0)
+    timed.timing.answered(200)
+    timed.timing.ended(200)
+    assert timed.sink.heard == [("answered", 20.0, 3)] * expected
+
+
+@pytest.mark.parametrize("protocol", ["http", "http2"])
 @pytest.mark.parametrize("body_bytes", [5, -1])
 @pytest.mark.parametrize("order", ["held complete", "complete held", "held", "complete"])
 def test_the_time_begins_when_the_target_has_the_whole_request(
@@ -169,10 +184,10 @@ def test_the_time_begins_when_the_target_has_the_whole_request(
 ) -> None:
     timed = Timed(protocol, body_bytes)
     for step in order.split():
-        timed.now += 1.0
+        timed.network.advance(1.0)
         timed.timing.held() if step == "held" else timed.timing.complete()
     timed.timing.complete() if "complete" in order else None  # Again: that changes nothing.
-    timed.now += 0.5
+    timed.network.advance(0.5)
     timed.timing.answered(0)  # A head, and not the final one.
     timed.timing.answered(200)
     timed.timing.ended(200)
