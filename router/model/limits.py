@@ -210,7 +210,7 @@ RECONNECT_LATELY_MAX_S = 3.5  # 2 s are left for a lost SYN or a repeated name l
 RECONNECT_MAX_S = 30.0  # Of a link that is down for longer.
 PATH_ROUTERS_MAX = 32
 HALF_CLOSED_IDLE_S = 60.0  # A peer that sent all may wait so long for an answer, with its slot.
-LATE_WAKE_S = 0.5
+LATE_WAKE_S = 0.5  # A wake this late: this process stood still, or did too much in one turn.
 
 # routing.
 COST_MIN, COST_MAX = 1, 65_535
