@@ -14,10 +14,12 @@ from router.model import limits
 from router.model.errors import ConfigError
 from router.model.events import Change
 from router.model.specs import Document
+from router.model.wording.plural import counted
 from router.operate.record.journal import Journal
 
 ORDERED_S = 3.0  # A reload this soon before a change belongs to it, as with `sitectl`.
 _QUIET = ("reload",)
+_FIELDS_SAID = 4  # In a sentence; the event has all.
 """Commands without a direct effect: the journal reports their results instead."""
 
 _MAY_HOLD_SECRETS = re.compile(
@@ -141,18 +143,21 @@ def _sentence(found: Difference) -> str:
     if found.done != "changed":
         within = _settings(found) if found.kind == "Policy" else ""
         return f"{found.kind}/{found.name} was {found.done}{within}."
-    shown = ", ".join(map(_change, found.changes[:4]))
-    more = f" and {len(found.changes) - 4} more fields" if len(found.changes) > 4 else ""
-    return f"{found.kind}/{found.name} was changed: {shown}{more}."
+    return f"{found.kind}/{found.name} was changed: {_first(list(map(_change, found.changes)))}."
 
 
 def _settings(found: Difference) -> str:
     """The first settings of a document that was added or removed and whose name does not explain
     it.
     """
-    each = (f"{one.field} {one.new or one.old}" for one in found.changes[:4] if one.new or one.old)
-    text = ", ".join(each)
-    return f": {text}" if text else ""
+    each = [f"{one.field} {one.new or one.old}" for one in found.changes if one.new or one.old]
+    return f": {_first(each)}" if each else ""
+
+
+def _first(each: Sequence[str]) -> str:
+    more = len(each) - _FIELDS_SAID
+    shown = ", ".join(each[:_FIELDS_SAID])
+    return f"{shown} and {counted(more, 'more field')}" if more > 0 else shown
 
 
 def _change(change: Change) -> str:

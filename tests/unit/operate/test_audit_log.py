@@ -165,6 +165,18 @@ def test_as_many_fields_are_told_as_may_be_and_no_more() -> None:
     assert "more fields" in longer.message
 
 
+@pytest.mark.parametrize("more", ["", " and 1 more field"])
+def test_a_policy_of_many_settings_says_how_many_it_left_out(more: str) -> None:
+    books = Books(SERVICE)
+    policy = HEAD.format(kind="Policy").replace("shop", "default")
+    policy += "  service: shop\n  takes: 30%\n  maxShare: 50%\n  reserveForOwn: 10%\n"
+    policy += "  siteCapacity: 15/s\n" if more else ""
+    books.auditing.documents(documents(SERVICE, policy))
+    (event,) = books.told()
+    assert event.message.startswith("Policy/default was added: maxShare 50%, ")
+    assert event.message.endswith(f"{more}.") and ("more field" in event.message) == bool(more)
+
+
 def test_a_policy_that_comes_or_goes_says_what_it_sets() -> None:
     books = Books(SERVICE)
     policy = HEAD.format(kind="Policy").replace("shop", "default")
