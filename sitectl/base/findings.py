@@ -17,13 +17,16 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-def expiry(what: str, expires_s: float, code: str, soon_s: float = _EXPIRES_SOON_S) -> Finding:
-    """How long ``what`` is still valid, that ends at ``expires_s`` (Unix seconds)."""
+def expiry(
+    what: str, expires_s: float, code: str, renewal: str, soon_s: float = _EXPIRES_SOON_S
+) -> Finding:
+    """How long ``what`` is still valid, that ends at ``expires_s`` (Unix seconds). ``renewal``: the
+    command that renews it."""
     left_s = expires_s - time.time()
     if left_s <= 0:
-        return Finding("error", code, f"{what} has expired")
+        return Finding("error", code, f"{what} has expired", renewal)
     if left_s < soon_s:
-        return Finding("warning", code, f"{what} expires in {_left(left_s)}")
+        return Finding("warning", code, f"{what} expires in {_left(left_s)}", renewal)
     return Finding("ok", code, f"{what} is valid for {_left(left_s)}")
 
 

@@ -259,7 +259,7 @@ def _identity(site: KubernetesSite) -> Iterator[Finding]:
         yield Finding("warning", "SW0463", failure.message, failure.hint)
         return
     yield Finding("ok", "SW0469", f"identity {site_id}")
-    yield expiry("the site's CA", expires, "SW0518")
+    yield expiry("the site's CA", expires, "SW0518", "sitectl ca status")
 
 
 def _pods(cluster: Cluster) -> Iterator[Finding]:

@@ -118,7 +118,8 @@ def _link(known: Sequence[str], item: dict[str, Any]) -> Iterator[Finding]:
     if expires and item.get("direction") == "outgoing":  # Others are renewed at their dialers.
         moment = datetime.datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
         # It renews itself more than two days before.
-        yield expiry(f"the certificate of {name}", moment.timestamp(), "SW0518", 86_400.0)
+        what, renewal = f"the certificate of {name}", f"sitectl link renew {item['name']}"
+        yield expiry(what, moment.timestamp(), "SW0518", renewal, 86_400.0)
 
 
 def _names(known: Sequence[str], begin: str) -> bool:

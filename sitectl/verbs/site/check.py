@@ -318,7 +318,7 @@ def _secrets(site: DirectorySite) -> Iterator[Finding]:
         return
     if not loose:
         yield Finding("ok", "SW0511", f"identity {identity.site_id}, keys closed to others")
-    yield expiry("the site's CA", expires, "SW0518")
+    yield expiry("the site's CA", expires, "SW0518", "sitectl ca status")
 
 
 def _is_open_to_others(path: Path) -> bool:

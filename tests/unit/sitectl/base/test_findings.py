@@ -22,5 +22,6 @@ DAY_S = 86_400.0
 def test_how_long_a_certificate_is_valid_is_not_rounded_to_days_when_hours_count(
     left_s: float, level: str, said: str
 ) -> None:
-    found = expiry("it", time.time() + left_s, "SW0518")
+    found = expiry("it", time.time() + left_s, "SW0518", "sitectl ca status")
     assert (found.level, found.message) == (level, said)
+    assert found.hint == ("" if level == "ok" else "sitectl ca status")
