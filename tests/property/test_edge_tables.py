@@ -43,6 +43,19 @@ def seen(table: RouteTable) -> Seen:
     }
 
 
+def _played(
+    pair: Pair, first: State, wishes: frozenset[str] | None, steps: list[Step], last: State
+) -> Pair:
+    """The pair after these steps, settled on the last table."""
+    pair.step("table", first)
+    pair.step("wish", wishes)
+    for kind, what in steps:
+        pair.step(kind, what)
+    pair.step("table", last)
+    pair.settle()
+    return pair
+
+
 @given(
     first=STATES,
     wishes=WISHES,
@@ -59,13 +72,7 @@ def test_whatever_is_lost_late_or_doubled_the_edge_ends_with_the_whole_table(
     seed: int,
     calm: bool,
 ) -> None:
-    pair = Pair(seed, trouble=not calm)
-    pair.step("table", first)
-    pair.step("wish", wishes)
-    for kind, what in steps:
-        pair.step(kind, what)
-    pair.step("table", last)
-    pair.settle()
+    pair = _played(Pair(seed, trouble=not calm), first, wishes, steps, last)
     assert seen(pair.edge.table) == wanted(last, pair.wishes)
     declared = last["declared"]
     names = declared if pair.wishes is None else declared & pair.wishes
@@ -101,13 +108,7 @@ def test_an_edge_ends_with_the_table_that_a_new_one_on_the_same_terms_gets(
     seed: int,
     calm: bool,
 ) -> None:
-    pair = Pair(seed, trouble=not calm)
-    pair.step("table", first)
-    pair.step("wish", wishes)
-    for kind, what in steps:
-        pair.step(kind, what)
-    pair.step("table", last)
-    pair.settle()
+    pair = _played(Pair(seed, trouble=not calm), first, wishes, steps, last)
     fresh = Pair(seed, trouble=False)
     fresh.step("terms", pair.terms)
     fresh.step("wish", pair.wishes)
