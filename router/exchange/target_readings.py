@@ -168,6 +168,12 @@ class TargetReadings:
         service = self._services.get(key)
         return service.protocol if service is not None else ""
 
+    def is_by_tls(self, key: ServiceKey, address: str) -> bool:
+        """Whether this router reaches that target by TLS."""
+        service = self._services.get(key)
+        config = service.target_ways.configs.get(address) if service is not None else None
+        return config is not None and config.tls is not None
+
     def unanswering_of(self, key: ServiceKey) -> Mapping[str, NoAnswer]:
         """The value of `set_unanswering` for one service port."""
         service = self._services.get(key)

@@ -41,13 +41,16 @@ def of_target(reason: str) -> str:
     return f'{reason}. A target without TLS is bound with --tls-trust ""'
 
 
-def step(found: Spoken, service: str, protocol: str, declared_at: str) -> str:
-    """The next step for a target that breaks off all requests of ``protocol``.
+def step(found: Spoken, service: str, protocol: str, declared_at: str, *, by_tls: bool) -> str:
+    """The next step for a target that breaks off all requests of ``protocol``; empty: it speaks
+    that protocol.
 
     ``found``: what it was seen to speak. ``declared_at``: the site that alone may change the
-    protocol; empty: this one.
+    protocol; empty: this one. ``by_tls``: it is reached by TLS already.
     """
-    other = "HTTP/1" if protocol == "http2" else "HTTP/2"
+    own, other = ("HTTP/2", "HTTP/1") if protocol == "http2" else ("HTTP/1", "HTTP/2")
+    if found == own:
+        return ""
     where = f"at {declared_at}: " if declared_at else ""
     flag = f"{where}sitectl service set {service} --protocol"
     change = f"{flag} {'http' if other == 'HTTP/1' else 'http2'}"
@@ -59,4 +62,6 @@ def step(found: Spoken, service: str, protocol: str, declared_at: str) -> str:
         return f"It speaks TLS: {trust}"
     if found == other:
         return f"It speaks {other}: {change}"
+    if by_tls:
+        return f"If it speaks {other}: {change}"
     return f"If it speaks TLS: {trust}; if {other}: {change}"

@@ -49,11 +49,17 @@ class FailingTargets:
         ]
 
     def _step(self, key: ServiceKey, one: ErrorShare, declared_at: str) -> str:
-        answers = self._readings.answers_of(key).get(one.address)
-        if one.breaks < one.requests or answers is None:
-            return f"Compare it with others: sitectl service status {key.name}"
-        protocol = self._readings.protocol_of(key)
-        return other_protocol.step(answers.spoken, key.name, protocol, declared_at)
+        readings, step = self._readings, ""
+        answers = readings.answers_of(key).get(one.address)
+        if one.breaks == one.requests and answers is not None:
+            step = other_protocol.step(
+                answers.spoken,
+                key.name,
+                readings.protocol_of(key),
+                declared_at,
+                by_tls=readings.is_by_tls(key, one.address),
+            )
+        return step or f"Compare it with others: sitectl service status {key.name}"
 
     def _counts(self) -> dict[tuple[ServiceKey, str], ErrorCounts]:
         counts: dict[tuple[ServiceKey, str], ErrorCounts] = {}

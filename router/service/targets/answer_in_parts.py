@@ -33,7 +33,7 @@ class AnswerInParts:
     of the request. ``asked_at``: when the request was complete; infinite: it is not.
     """
 
-    __slots__ = ("_first", "_handler", "_keep_s", "_owner", "_parser", "_via", "asked_at")
+    __slots__ = ("_handler", "_keep_s", "_owner", "_parser", "_via", "asked_at", "first")
 
     def __init__(
         self,
@@ -49,7 +49,8 @@ class AnswerInParts:
         self._owner = owner
         self._handler: LegHandler | None = handler
         self._via = via
-        self._first = b""  # They show which protocol the target speaks.
+        self.first = b""
+        """Its first bytes, by which the target's protocol is known; none after `go_on`."""
         self._keep_s = 0.0  # How long the final head lets the connection idle.
         self._parser = ResponseParser(self, head_only=head_only, upgrade=upgrade, limits=limits)
         self.asked_at = asked_at
@@ -76,8 +77,8 @@ class AnswerInParts:
     # Called by the connection.
 
     def feed(self, data: memoryview) -> None:
-        if not self._first:
-            self._first = bytes(data[:LOOKED_AT_BYTES])
+        if not self.first:
+            self.first = bytes(data[:LOOKED_AT_BYTES])
         self._parser.feed(data)
 
     def go_on(self, head: ResponseHead, rest: memoryview) -> None:
@@ -128,7 +129,7 @@ class AnswerInParts:
 
     def failed(self, reason: str) -> None:
         if self._handler is not None:
-            self._owner.malformed(reason, self._first)
+            self._owner.malformed(reason, self.first)
 
     def _relayed(self, head: ResponseHead) -> bytes:
         return render.with_via(head.head, self._via) if self._via else head.head

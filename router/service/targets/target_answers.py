@@ -11,8 +11,8 @@ class TargetAnswers:
     limit ended. A connection that the target itself ended is neither, nor is one during which the
     target answered another one. ``parts``: reads, or frames, with some of an http answer that was
     not whole yet: a stream or a WebSocket on which the target sends does not hang, however long it
-    lasts. ``spoken``: the other protocol of the last answer that was none of the service's; empty:
-    not known.
+    lasts. ``spoken``: the protocol of the last answer that was not whole by the target's fault, or
+    of the last HTTP/2 connection, by its first bytes; empty: there were none, or it is not known.
     """
 
     __slots__ = ("answered", "parts", "silent", "spoken")

@@ -266,7 +266,7 @@ class HttpTarget(TargetConnection):
 
     def malformed(self, reason: str, first: bytes) -> None:
         self.blames_target = self.state is ASKED
-        self._home.answers.spoken = spoken(first)
+        self._note_spoken(first)
         self._fail("bad-response", reason)
 
     # The response is complete.
@@ -343,6 +343,8 @@ class HttpTarget(TargetConnection):
         stale = self._is_untouched and self._is_reused
         waited = self._paused_at is not None or not self._awaits_target
         self.blames_target = self.state is ASKED and not stale and not waited
+        if self.blames_target:
+            self._note_spoken(self._answer.first if self._answer is not None else b"")
         if stale:  # As the others may be: a retry must not meet one of them.
             self._home.shed_idle()
         self._fail("target-reset", reason)
@@ -366,7 +368,12 @@ class HttpTarget(TargetConnection):
             self._fail("stalled", "nothing moved for too long")
         else:
             self.blames_target = True
+            self._note_spoken(b"")
             self._fail("target-timeout", "the target did not answer in time")
+
+    def _note_spoken(self, first: bytes) -> None:
+        """Note the target's protocol. ``first``: the first bytes of the answer."""
+        self._home.answers.spoken = "HTTP/1" if self.status else spoken(first)
 
     def _may_take_more(self) -> bool:
         """The target is full, and took something within the time-out ``idle``, or that time is not

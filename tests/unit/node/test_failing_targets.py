@@ -26,7 +26,7 @@ class Counted:
         self.broken: dict[str, int] = {}
         self.ended: dict[str, int] = {ONE: 0, OTHER: 0}
         self.failing: Mapping[ServiceKey, Mapping[str, Any]] = {}
-        self.answers, self.protocol = TargetAnswers(), "http"
+        self.answers, self.protocol, self.by_tls = TargetAnswers(), "http", False
 
     def errors(self) -> dict[ServiceKey, Mapping[str, int]]:
         return {SHOP: self.failed} if self.failed else {}
@@ -42,6 +42,9 @@ class Counted:
 
     def protocol_of(self, key: ServiceKey) -> str:
         return self.protocol
+
+    def is_by_tls(self, key: ServiceKey, address: str) -> bool:
+        return self.by_tls
 
     def set_failing(self, failing: Mapping[ServiceKey, Mapping[str, Any]]) -> None:
         self.failing = failing
@@ -107,6 +110,7 @@ def test_a_target_that_was_ejected_since_the_last_look_is_not_said_to_stay_in_us
     assert f"Target {OTHER} of shop:80 answered" in note.message
 
 
+COMPARE = "Compare it with others: sitectl service status shop"
 BIND = "sitectl service bind shop TARGETTYPE TARGETNAME --target-port PORT --tls-trust FOLDER"
 
 
@@ -121,6 +125,8 @@ BIND = "sitectl service bind shop TARGETTYPE TARGETNAME --target-port PORT --tls
             "",
             f"If it speaks TLS: {BIND}; if HTTP/2: sitectl service set shop --protocol http2",
         ),
+        ("http", "HTTP/1", COMPARE),
+        ("http2", "HTTP/2", COMPARE),
     ],
 )
 def test_a_target_that_breaks_off_every_request_may_speak_another_protocol(
@@ -139,7 +145,19 @@ def test_a_target_that_breaks_off_every_request_may_speak_another_protocol(
     own.ended = {ONE: 10}
     targets.look(3.0)
     (note,) = targets.notes(lambda service: "")
-    assert note.hint.endswith("Compare it with others: sitectl service status shop")
+    assert note.hint == f"It stays in use. {COMPARE}"
+
+
+def test_a_target_that_is_reached_by_tls_gets_no_advice_to_do_so() -> None:
+    own = Counted()
+    targets = FailingTargets(cast(TargetReadings, own), cast(ServicePorts, own))
+    own.by_tls = True
+    for count, now in ((1, 0.0), (9, 2.0)):
+        own.broken = own.ended = {ONE: count}
+        targets.look(now)
+    (note,) = targets.notes(lambda service: "")
+    step = "If it speaks HTTP/2: sitectl service set shop --protocol http2"
+    assert note.hint == f"It stays in use. {step}"
 
 
 def test_the_step_for_another_protocol_names_the_site_that_may_take_it() -> None:

@@ -585,6 +585,39 @@ def test_a_target_that_refuses_or_speaks_something_else_is_not_connected(target:
     assert connection.is_aborted()
 
 
+class ToldWhy(RecordingTaker):
+    """Records why it got no connection."""
+
+    why = ""
+
+    def connect_failed(self, failure: LegFailure) -> None:
+        self.why = failure.reason
+
+
+def test_a_reason_names_what_this_connection_spoke_and_no_former_one(target: Target) -> None:
+    def never(session: TargetSession) -> Http2TargetLeg:
+        raise AssertionError("it does not settle")
+
+    def why(said: bytes) -> tuple[str, str]:
+        taker = ToldWhy()
+        target.pool.wait(never, taker)
+        connection = target.network.connect()
+        if said:
+            connection.deliver(said)
+        else:
+            connection.lose(Loss("reset"))
+        target.network.turn()
+        return target.pool.answers.spoken, taker.why
+
+    spoken, reason = why(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert spoken == "HTTP/1"
+    assert reason.endswith("A service whose targets speak HTTP/1 has --protocol http")
+    assert why(b"") == ("", "10.0.0.1:80 does not speak HTTP/2")
+    target.leg()
+    target.server()
+    assert target.pool.answers.spoken == "HTTP/2"
+
+
 BAD_RESPONSES: dict[str, list[tuple[bytes, bytes]]] = {
     "no status": [(b"server", b"x")],
     "101": [(b":status", b"101")],

@@ -48,6 +48,11 @@ class Target:
             taker.dial = self.pool.dial(request, taker, from_client=from_client)
         return taker, taker
 
+    @property
+    def spoken(self) -> str:
+        """The protocol that the target was last seen to speak."""
+        return self.pool.answers.spoken
+
     def warm(self) -> FakeConnection:
         """An idle connection, used once."""
         _, handler = self.leg()
@@ -214,6 +219,56 @@ def test_failures_are_told_once_and_by_their_cause(target: Target) -> None:
     fails(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "bad-response")
     fails(SWITCH, "bad-response")
     assert target.pool.open_count == 0
+
+
+TLS_ALERT = bytes.fromhex("15030100020246")
+
+
+@pytest.mark.parametrize(
+    ("response", "spoken"),
+    [
+        (TLS_ALERT, "TLS"),
+        (b"", ""),
+        (b"garbage\n", ""),
+        (OK[:-1], "HTTP/1"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "HTTP/1"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1"),
+    ],
+)
+def test_a_target_speaks_what_its_last_bad_answer_was(
+    target: Target, response: bytes, spoken: str
+) -> None:
+    """Not what another process at its address spoke before."""
+    for said in (b"\0\0\0\4\0\0\0\0\0", response):
+        target.leg()
+        connection = target.network.connect()
+        if said:
+            connection.deliver(said)
+        connection.end()
+        target.network.turn()
+    assert target.spoken == spoken
+
+
+def test_a_target_that_is_silent_speaks_nothing_known(target: Target) -> None:
+    target.leg()
+    target.network.connect().deliver(TLS_ALERT)
+    target.network.turn()
+    assert target.spoken == "TLS"
+    target.leg()
+    target.network.connect()
+    target.network.advance(limits.RESPONSE_HEAD_TIMEOUT_S + limits.POOL_SWEEP_S)
+    assert target.spoken == ""
+
+
+def test_a_client_that_leaves_shows_nothing_of_its_target(target: Target) -> None:
+    target.leg()
+    target.network.connect().deliver(TLS_ALERT)
+    target.network.turn()
+    leg, _ = target.leg()
+    target.network.connect()
+    leg.abort()
+    target.network.turn()
+    assert target.spoken == "TLS"
 
 
 def test_a_reused_connection_that_was_dead_takes_the_idle_ones_with_it(target: Target) -> None:

@@ -10,7 +10,7 @@ from router.http.http2.streams import Http2Stream, StreamUser
 from router.model import limits
 from router.model.settings import ServiceLimits, Timeouts
 from router.model.token_bucket import TokenBucket
-from router.model.wording.other_protocol import LOOKED_AT_BYTES, no_http2, spoken
+from router.model.wording.other_protocol import LOOKED_AT_BYTES, Spoken, no_http2, spoken
 from router.net.ports import Connection, Loss, Network
 from router.service.ports import LegCode
 from router.service.targets.target_answers import TargetAnswers
@@ -79,6 +79,7 @@ class TargetSession:
         "_pool",
         "_resets",
         "_rests_until",
+        "_spoken",
         "address",
         "http2",
         "idle_since",
@@ -93,6 +94,7 @@ class TargetSession:
         """The address of the target if it is given by a name, else empty."""
         self._connection = connection
         self._is_leaving = False
+        self._spoken: Spoken = ""  # By the target, before its settings.
         self.scheme = scheme
         self.idle_since = pool.network.now()
         self._rests_until = self.idle_since
@@ -187,8 +189,8 @@ class TargetSession:
     # ConnectionHandler
 
     def received(self, data: memoryview) -> None:
-        if self.is_promising and (found := spoken(bytes(data[:LOOKED_AT_BYTES]))) != "HTTP/2":
-            self._pool.answers.spoken = found
+        if self.is_promising:
+            self._spoken = self._spoken or spoken(bytes(data[:LOOKED_AT_BYTES]))
         self.http2.receive(data)
 
     def ended(self) -> None:
@@ -202,7 +204,9 @@ class TargetSession:
     def lost(self, cause: Loss | None) -> None:
         promising = self.is_promising
         self._lose_all("the connection to the target was lost")
-        self._pool.gone(self, no_http2(self._pool.answers.spoken) if promising else "")
+        if promising:
+            self._pool.answers.spoken = self._spoken
+        self._pool.gone(self, no_http2(self._spoken) if promising else "")
         self.http2.let_go()
 
     # Owner
@@ -211,6 +215,7 @@ class TargetSession:
         raise AssertionError("a server opens no streams")
 
     def settled(self) -> None:
+        self._pool.answers.spoken = "HTTP/2"
         self._pool.serve()
 
     def going_away(self, last_id: int, code: int) -> None:
