@@ -328,6 +328,7 @@ ROUTER_ABSENT_S = 15.0  # Another router of the site that does not serve for so 
 ROUTER_STARTS_S = 180.0  # The same while its pod is made: its image may be pulled.
 SHARES_REPEAT_S = 0.5  # Between routers of one site: repeats lost messages.
 SHARE_DEBTS_S = 0.1  # The others of its site hear so soon that it owes them fewer slots.
+SHARE_DEBTS_FOR_S = 5.0  # After it came to owe them; later with each repetition.
 PLACE_CHARS_MAX = 128  # A host name and a process, sent to neighbors.
 COPY_RETRY_S = 5.0  # For a router refused as a copy: the original may have been stopped.
 COPY_SHOWN_S = 11.0  # At the router that keeps the later copy out: two retry pauses, and a dial.

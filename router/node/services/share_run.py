@@ -53,6 +53,7 @@ class ShareRun:
         self._unlinked: dict[str, float] = {}
         self._owing: tuple[Mapping[ServiceKey, PlannedService], Mapping[str, int]] = ({}, {})
         """The services with debts, and those debts, as last told."""
+        self._hurries_until = 0.0
         self._debt_timer: Timer | None = None
 
     def follow_heard(self, changed: Callable[[], None]) -> None:
@@ -200,14 +201,21 @@ class ShareRun:
         self.tell()
 
     def _note_debts(self, debts: Mapping[str, int]) -> None:
-        """They have just been told. Check them again soon: others wait for these slots."""
+        """They have just been told. Check them again soon: others wait for these slots.
+
+        Only for a while after any has grown, which is when a share shrank: requests that still run
+        then are so long that `SHARES_REPEAT_S` wastes little of their slots.
+        """
         owing = {
             key: service
             for key, service in self._planned.items()
             if debts and any(_name(key, at) in debts for at in (*service.targets, ""))
         }
+        now, (_, before) = self._network.now(), self._owing
         self._owing = owing, debts
-        if owing and self._debt_timer is None:
+        if any(count > before.get(one, 0) for one, count in debts.items()):
+            self._hurries_until = now + limits.SHARE_DEBTS_FOR_S
+        if owing and self._debt_timer is None and now < self._hurries_until:
             self._watch_debts()
 
     def _watch_debts(self) -> None:
@@ -217,7 +225,7 @@ class ShareRun:
     def _look_at_debts(self) -> None:
         self._debt_timer = None
         (owing, told), shares = self._owing, self._shares
-        if shares is None or not owing:
+        if shares is None or not owing or self._network.now() >= self._hurries_until:
             return
         if shares.debts(self._in_flight(owing)) == told:
             self._watch_debts()

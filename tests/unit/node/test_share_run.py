@@ -162,6 +162,30 @@ def test_slots_that_it_owed_are_given_to_others_soon_after_they_are_free() -> No
     assert here.readings.asked <= asked + 1, "it owes nothing, so only the repetition looks"
 
 
+def test_slots_that_it_owes_for_long_are_only_looked_at_with_each_repetition() -> None:
+    """Those of long connections may be owed for hours."""
+    here = Here()
+    here.readings.in_flight = {"10.0.1.1": 9}
+    here.divide(BOTH)
+    here.run.tell()
+
+    def looks(seconds: float) -> int:
+        before = here.readings.asked
+        here.internet.run_until(here.internet.now + seconds)
+        return here.readings.asked - before
+
+    soon = limits.SHARE_DEBTS_FOR_S
+    assert looks(soon) >= soon / limits.SHARE_DEBTS_S
+    repeats = soon / limits.SHARES_REPEAT_S
+    assert looks(soon) <= repeats + 1
+    here.readings.in_flight = {"10.0.1.1": 8}
+    assert looks(soon) <= repeats + 1, "it owes fewer"
+    here.planned = msgspec.structs.replace(here.planned, cap=SiteCap(slots=2))
+    here.divide(BOTH)
+    here.run.tell()
+    assert looks(soon) >= soon / limits.SHARE_DEBTS_S, "it owes more"
+
+
 def test_debts_are_not_looked_at_once_the_router_is_closed() -> None:
     here = Here()
     here.readings.in_flight = {"10.0.1.1": 5}
