@@ -410,6 +410,13 @@ def test_clients_that_stay_connected_do_not_hide_that_a_port_is_taken(
             page.get_by_text("New clients cannot connect here: another service has that port here.")
         ).to_be_visible()
         expect(page.get_by_text("is served where it comes in")).to_have_count(0)
+        expect(page.get_by_text("Those connected before are served here.")).to_be_visible()
+        away = tuple(msgspec.structs.replace(one, under_way_elsewhere=2) for one in services)
+        stage.router.live = msgspec.structs.replace(stage.router.live, services=away)
+        expect(
+            page.get_by_text("that ended was served where it came in; 2 more are under way")
+        ).to_be_visible()
+        expect(page.get_by_text("Those connected before are served here.")).to_have_count(0)
 
 
 def test_a_tcp_service_has_connections_not_requests(chromium: Browser, stage: Stage) -> None:

@@ -254,12 +254,11 @@ function leaving(service, now, live) {
   }
   if (!(now?.requests_per_s > 0)) return idleText([service], now ? [now] : [], live.status);
   const { state, error } = service.listener;
-  if (state === "none" && error) {
-    return `New clients cannot connect here: ${error}. Those connected before are served here.`;
-  }
+  const shut = state === "none" && error ? `New clients cannot connect here: ${error}. ` : "";
   const away = leavingText([service]);
-  return away
-    ? `Every ${nounOf([service])} that ended was served where it came in; ${away}.`
+  if (away) return `${shut}Every ${nounOf([service])} that ended was served where it came in; ${away}.`;
+  return shut
+    ? `${shut}Those connected before are served here.`
     : `Every ${nounOf([service])} is served where it comes in.`;
 }
 
