@@ -21,7 +21,7 @@ def expiry(
     what: str, expires_s: float, code: str, renewal: str, soon_s: float = _EXPIRES_SOON_S
 ) -> Finding:
     """How long ``what`` is still valid, that ends at ``expires_s`` (Unix seconds). ``renewal``: the
-    command that renews it."""
+    command that renews it, or shows how."""
     left_s = expires_s - time.time()
     if left_s <= 0:
         return Finding("error", code, f"{what} has expired", renewal)

@@ -19,8 +19,8 @@ from router.operate.record.journal import Journal
 
 ORDERED_S = 3.0  # A reload this soon before a change belongs to it, as with `sitectl`.
 _QUIET = ("reload",)
-_FIELDS_SAID = 4  # In a sentence; the event has all.
 """Commands without a direct effect: the journal reports their results instead."""
+_FIELDS_SAID = 4  # In a sentence; the event has all.
 
 _MAY_HOLD_SECRETS = re.compile(
     r"\b(url|command|secret|object|(?<!skupper\.io/)proxy|linkProxy|password|token)\b"
