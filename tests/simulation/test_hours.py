@@ -25,6 +25,9 @@ from tests.simulation.world import SERVICE, Answer
 MINUTES_S = 80.0
 CALM = 40
 """The seed of an hour of three routers with two http services."""
+OF_TWO_ROUTERS = 1
+"""The seed of an hour in which site a has two routers."""
+DIFFER = "two sites declare it differently"
 FULL = "every site that may serve it is full"
 FALSE = (
     "a is drained: 1.0/s go to b (cost 1)",
@@ -348,8 +351,28 @@ def test_a_taken_port_a_misspelled_name_and_a_conflict_that_are_not_said_are_not
     assert set(unsaid(truth, "c", c, silent)) == {
         "its port is taken",
         "a connector names a service that does not exist",
-        "two sites declare it differently",
+        DIFFER,
     }
+
+
+def test_a_site_of_two_routers_and_another_one_that_declare_alike_do_not_differ() -> None:
+    hour = Hour(OF_TWO_ROUTERS)
+    (a, b, _, a2), truth = hour.world.sites.values(), hour.truths[0]
+    assert (a.name, SERVICE.name in a.services, SERVICE.name in a2.services) == (
+        a2.name,
+        True,
+        True,
+    )
+    b.declared_at_s[SERVICE.name] = truth.now
+    b.services[SERVICE.name] = a.services[SERVICE.name]
+    b.apply()
+    pass_time(hour, 200)
+    said = hour.watch("a").eye.seen().said(SERVICE)
+    silent = Said(msgspec.structs.replace(said.status, problems=()), said.rows)
+    assert DIFFER not in unsaid(truth, "a", a, silent)
+    b.declare("balanced", queue=50)
+    pass_time(hour, 200)
+    assert DIFFER in unsaid(truth, "a", a, silent)
 
 
 def test_another_owner_and_another_declaration_in_force_are_noticed() -> None:

@@ -6,7 +6,7 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import permutations
+from itertools import permutations, product
 from math import inf
 from typing import Final
 
@@ -105,8 +105,8 @@ class Truth:
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
         for one, other in permutations(self.names, 2):
-            told = [self._declared_at(one), self._declared_at(other)]
-            self._note(("differing", one, other), all(told) and told[0] != told[1])
+            pairs = product(self._declared_at(one), self._declared_at(other))
+            self._note(("differing", one, other), any(spec != told for spec, told in pairs))
         tables = [one.router.routing.table.declarations for one in self._world.sites.values()]
         declared = [table[self.service.name] for table in tables if self.service.name in table]
         policies = [one.declaration.spec.policy for one in declared]
