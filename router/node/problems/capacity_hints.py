@@ -78,7 +78,7 @@ def _note(service: str, sites: list[str], *, some: bool) -> Note:
         severity="info",
         code="SW0331",
         message=f"Service {service} has {lacks} here, so this site is never full: "
-        f"requests spread over it and {_these(sites)}.",
+        f"requests spread over it and {_these(sites)} by load and path cost.",
         hint=f"To fill this site first: sitectl service set {service} --capacity N, where N is how "
         "many requests each target takes at once",
     )

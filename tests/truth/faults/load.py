@@ -188,7 +188,8 @@ NO_CAPACITY = Fault(
     clients="are served by both sites, by load and distance",
     shown={
         fault.STATUS: "State:    ready\n…Note:     SW0331 Service shop has no configured capacity "
-        "here, so this site is never full: requests spread over it and far.",
+        "here, so this site is never full: requests spread over it and far "
+        "by load and path cost.",
         fault.STATUS_JSON: "ready: true, problems: none, notes: SW0331",
         fault.CHECK: "info     SW0331  Service shop has no configured capacity here",
         fault.TOP: "near: ready  …in flight…/s to far (higher-level)",

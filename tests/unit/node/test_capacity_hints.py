@@ -78,7 +78,7 @@ def test_a_service_of_two_ports_without_a_capacity_is_pointed_out_once() -> None
     assert (note.severity, note.code) == ("info", "SW0331")
     assert note.message == (
         "Service shop has no configured capacity here, so this site is never full: requests spread "
-        "over it and cloud."
+        "over it and cloud by load and path cost."
     )
     assert "sitectl service set shop --capacity N" in note.hint
 
@@ -101,7 +101,7 @@ def test_one_target_without_a_capacity_makes_a_site_that_is_never_full(
     (note,) = hints(wanted(PLAIN, connector), table())
     assert note.message == (
         "Service shop has a target without a configured capacity here, so this site is never full: "
-        "requests spread over it and cloud."
+        "requests spread over it and cloud by load and path cost."
     )
 
 
