@@ -80,6 +80,8 @@ def _outcome(item: dict[str, Any]) -> str:
 
 def _reason(item: dict[str, Any]) -> str:
     reason, attempts = str(item.get("reason") or ""), item.get("attempts") or 0
+    if not item.get("site") and (failed_at := _chosen(item)):
+        reason = f"sent to {failed_at}: {reason}"  # It did not serve, so SITE does not name it.
     if item.get("in_flight") is not None:
         capacity = item.get("capacity")
         of = "no slots configured" if capacity is None else f"capacity {capacity}"  # Maybe a rate.
@@ -98,6 +100,12 @@ def _reason(item: dict[str, Any]) -> str:
         if attempts > 1
         else f"{reason}; an attempt ended: {before}"
     )
+
+
+def _chosen(item: dict[str, Any]) -> str | None:
+    """The site that its last attempt went to; None: there was none."""
+    candidates = item.get("candidates") or []
+    return next((one.get("site") for one in candidates if one.get("verdict") == "chosen"), None)
 
 
 def _passed_over(item: dict[str, Any]) -> str:

@@ -31,6 +31,16 @@ def test_each_cheaper_site_is_named_with_why_it_did_not_serve() -> None:
     assert "spilled: no-target" in past_text([SPILLED], "shop", "all", whole=False)
 
 
+def test_a_request_that_no_site_served_names_the_site_that_it_was_sent_to() -> None:
+    failed = {**SPILLED, "outcome": "target-reset", "answer": None, "site": None}
+    text = past_text([failed, failed], "shop", "all", whole=False)
+    assert "target-reset  -     0 ms    sent to hub: cheapest site with room; passed over" in text
+    assert "sent to" not in past_text([SPILLED, SPILLED], "shop", "all", whole=False)
+    refused = [{"site": "near", "path_cost": 0, "verdict": "full"}]
+    nowhere = {**failed, "outcome": "all-full", "reason": "all-full", "candidates": refused}
+    assert "sent to" not in past_text([nowhere, nowhere], "shop", "all", whole=False)
+
+
 def test_a_request_is_headed_by_the_routing_key_of_its_service() -> None:
     assert "shop:8080 at " in past_text([SPILLED], "shop", "all", whole=False)
     carried = {**SPILLED, "service": "k-0123456789abcdef0123", "port": 1, "routing_key": "shop.v2"}
