@@ -176,7 +176,12 @@ class Wait:
             record.never_waited()  # It had a slot on arrival, or the delay was on the way.
             return
         if stood and not (travel_s and self.may_stay):  # The way may have been slow, too.
-            record.note_reason("waited until a slot was free there")
+            is_own = record.site == service.site
+            record.note_reason(
+                "waited until a slot was free here, at another of its routers or workers"
+                if is_own
+                else "waited until a slot was free there"
+            )
         note_waited(record, service, now)
         service.queue.served(sheddable=queued.asked.sheddable)
 
@@ -272,12 +277,12 @@ class Wait:
         record.travels(travel_s)
         self._course.look_at(self.silent_at)
         if type(to) is RemoteWait:
-            overflow_reason = "full" if to.overflow else ""
-            record.grounds = Grounds(
-                "looked full from here, and may wait there",
-                overflow_reason,
-                self._service.balancer.writer.why_away(),
-            )
+            reason = "looked full from here, and may wait there"
+            if to.site == self._service.site:  # Another router or worker of it: no spill.
+                record.grounds = Grounds(reason)
+            else:
+                away = self._service.balancer.writer.why_away()
+                record.grounds = Grounds(reason, "full" if to.overflow else "", away)
         return True
 
     def dismiss(self) -> None:

@@ -7,10 +7,12 @@ import pytest
 
 from router.link.ports import DeadEnd, OpenRequest, ToldCount
 from router.model import limits
+from router.model.ids import RouterId
+from router.model.messages.adverts import LoadReport
 from router.model.settings import Timeouts
 from router.model.specs import ServiceSpec
 from router.service.ports import TargetConfig
-from tests.unit.exchange.fakes import FakeStream, router_of
+from tests.unit.exchange.fakes import FakeStream, candidate, router_of, site_of
 from tests.unit.exchange.test_forwarder_http import GET, KEY, POST, Shop
 
 pytestmark = pytest.mark.usefixtures("lateness")
@@ -95,6 +97,37 @@ def test_who_stood_until_a_slot_was_free_has_waited_there(
     says_so = record.reason == "waited until a slot was free there"
     assert says_so == seems_full
     assert record.waited_s == pytest.approx(0.5 if stood else 0.0, abs=0.01)
+
+
+def test_who_stood_at_another_router_of_this_site_was_served_here_and_did_not_spill() -> None:
+    shop, sibling = Shop(here=1, there=0, farther=0, answer=None), RouterId("sibling")
+    full = candidate("a", cost=limits.SIBLING_COST, capacity=1)
+    beside = msgspec.structs.replace(full, router=sibling, paths=((sibling,),))
+    shop.a.ports.set_remotes(KEY, [beside])
+    shop.a.ports.report_load(LoadReport(sibling, 1, KEY.name, KEY.port, 1, 1, 1), site_of("a"))
+    streams: list[FakeStream] = []
+
+    def offered(stream: object, _: OpenRequest) -> None:
+        assert isinstance(stream, FakeStream)
+        stream.lead_to(DeadEnd())
+        streams.append(stream)
+
+    shop.mesh.offered[sibling] = offered
+    shop.client()  # It has the slot here.
+    clients = [shop.client() for _ in range(2)]
+    shop.network.advance(0.4)
+    (stream,) = streams
+    reasons = ["looked full from here, and may wait there"]
+    reasons.append("waited until a slot was free here, at another of its routers or workers")
+    for reason in reasons:
+        standing = [
+            one for one in shop.a.readings.past_of(KEY, 9, "all") if one.reason == reason
+        ]
+        (record,) = standing
+        assert (record.site, record.spill_reason, record.overflow_reason) == (site_of("a"), "", "")
+        accept_and_answer(stream)
+        shop.network.advance(0.1)
+    assert [bytes(one.got[:15]) for one in clients].count(b"HTTP/1.1 200 OK") == 1
 
 
 @pytest.mark.parametrize(
