@@ -89,7 +89,7 @@ def shown(
         target=noted.target,
         reason=reason_of(record, now, site_name),
         overflow=record.overflow_reason,
-        spill_reason=record.spill_reason,
+        spill_reason=record.spill_reason if record.site is not None else "",
         attempts=record.attempts,
         queue_s=round(queue_s, 6),
         network_s=round(network_s, 6),

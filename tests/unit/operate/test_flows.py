@@ -7,7 +7,10 @@ import pytest
 from router.admin.views.flow import FlowsWanted
 from router.exchange.clients.observed_leg import WatchedLeg
 from router.model import limits
+from router.model.ids import ServiceKey, SiteId
+from router.operate.flows.flow_shapes import Noted, shown
 from router.operate.flows.flows import Flows
+from router.service.recent_requests import Grounds, RequestRecord
 from tests.simulation.world import SimSite, World
 
 
@@ -227,3 +230,12 @@ def test_a_flow_that_is_over_waits_for_no_collector() -> None:
 def watched_legs() -> int:
     """How many there are."""
     return sum(isinstance(one, WatchedLeg) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("site", [None, SiteId("f" * 32)])
+def test_a_request_that_no_site_took_did_not_spill(site: SiteId | None) -> None:
+    """It may have waited at another site."""
+    record = RequestRecord(started_at=0.0, site=site, outcome="all-full", total_s=1.0)
+    record.grounds = Grounds("", "", "full")
+    flow = shown(Noted(ServiceKey("shop", 80), "http", record), 2.0, str, lambda site: "far")
+    assert flow.spill_reason == ("" if site is None else "full")
