@@ -101,7 +101,7 @@ def test_a_claim_that_finds_nobody_says_so_and_since_when_it_tries(holder: Path)
     assert journal.told() == ["claim-failed"]
 
 
-def test_a_claim_at_a_site_that_was_made_anew_says_so(holder: Path) -> None:
+def test_a_claim_at_a_site_with_another_ca_than_the_token_names_each_cause(holder: Path) -> None:
     internet = SimulatedInternet(seed=1)
     network, there = internet.host("10.0.0.1"), internet.host("10.0.0.2")
     other = Tls(context=None, certificate=b"", alpn=("spillway-other",))
@@ -112,7 +112,8 @@ def test_a_claim_at_a_site_that_was_made_anew_says_so(holder: Path) -> None:
     internet.run_until(BEGAN_S)
     now = trust.outgoing("west", LinkSpec())
     assert isinstance(now, PendingLink)
-    assert "there was made again, or another site has its address" in now.error
+    causes = "there replaced its CA or was made again, or another site has its address"
+    assert causes in now.error
     assert "At there: sitectl token create FILE" in now.error
     assert "running" not in now.error
 
