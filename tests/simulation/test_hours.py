@@ -1,5 +1,6 @@
 """An operator's hours: no sentence is false in any of them, and a false one is noticed."""
 
+import random
 from typing import Any, Final
 
 import msgspec
@@ -7,7 +8,9 @@ import pytest
 
 from router.admin.views.why import WhyView
 from router.model.events import Event, Refusals
+from router.model.specs import SitePolicySpec
 from tests.examples import seeds
+from tests.simulation.hours.acts import STILL_S, Actor
 from tests.simulation.hours.changes import LinkChanges, TargetChanges, Told
 from tests.simulation.hours.claims import false_of, false_of_row
 from tests.simulation.hours.counted import Counted
@@ -20,7 +23,7 @@ from tests.simulation.hours.omissions import Said, unsaid
 from tests.simulation.hours.overview import false_overview, overview
 from tests.simulation.hours.printed import false_in
 from tests.simulation.hours.remembered import false_in_past
-from tests.simulation.world import SERVICE, Answer
+from tests.simulation.world import SERVICE, Answer, World
 
 MINUTES_S = 80.0
 CALM = 40
@@ -373,6 +376,42 @@ def test_a_site_of_two_routers_and_another_one_that_declare_alike_do_not_differ(
     b.declare("balanced", queue=50)
     pass_time(hour, 200)
     assert DIFFER in unsaid(truth, "a", a, silent)
+
+
+def test_a_router_that_stood_still_reads_the_documents_that_changed_meanwhile() -> None:
+    hour = Hour(OF_TWO_ROUTERS)
+    a, a2 = hour.world["a"], hour.world["a2"]
+    actor = Actor(hour.world, hour.truths, random.Random(1))
+    actor.stand_still(a2)
+    a.policies[SERVICE.name] = SitePolicySpec(service=SERVICE.name, takes=0.0)
+    actor.share_documents(a)
+    hour.world.run(max(STILL_S))
+    actor.go_on()
+    hour.world.run(3.0)
+    assert "SW0353" in hour.watch("a2").eye.seen().said(SERVICE).codes(SERVICE.name)
+
+
+def test_two_routers_of_a_site_link_up_however_often_each_has_started() -> None:
+    world = World(3, "a", "b", "a2")
+    a, b, a2 = world.sites.values()
+    a2.join(a)
+    a2.link(b, 1)
+    while a.lives < a2.lives:
+        a.kill()
+        a.start()
+    assert a.lives == a2.lives
+    world.run(5.0)
+    assert a.router.routing.table.sites[b.identity.site].reachable
+
+
+def test_a_link_to_another_router_of_a_site_leads_there() -> None:
+    hour = Hour(OF_TWO_ROUTERS)
+    a, a2, c = (hour.world[key] for key in ("a", "a2", "c"))
+    for router in (a, a2, a):
+        c.link(router, 1)
+        hour.world.run(5.0)
+        to_a = [line for line in c.router.links.status() if line.name == "to-a"]
+        assert [line.neighbour_router for line in to_a] == [router.identity.router]
 
 
 def test_another_owner_and_another_declaration_in_force_are_noticed() -> None:

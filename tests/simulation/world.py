@@ -270,7 +270,7 @@ class SimSite:
 
     def __init__(self, world: "World", number: int, name: str) -> None:
         self.world = world
-        self.name = name
+        self.name = self._key = name  # The name changes when it joins another site.
         self.ip = f"10.0.0.{number}"
         self.identity = SimIdentity(name, f"{number:016x}")
         self.keeper = MemoryKeeper(world.internet)
@@ -325,7 +325,7 @@ class SimSite:
                 has_inner_door=self.part.count > 1,
                 worker=self.part.index,
             ),
-            rng=random.Random(f"{self.world.seed} {self.name} {self.lives}"),
+            rng=random.Random(f"{self.world.seed} {self._key} {self.lives}"),
             tell=self._tell,
         )
         for port, old in list(self.targets.items()):
@@ -373,9 +373,12 @@ class SimSite:
         self.router.apply(divided(wanted, self.division), [])
 
     def link(self, other: "SimSite", cost: int) -> None:
-        """Dial ``other``."""
-        self.endpoints[f"to-{other.name}"] = other.ip
-        self.links[f"to-{other.name}"] = LinkSpec(cost=cost)
+        """Dial ``other``, instead of another router of its site that this one dialed."""
+        name = f"to-{other.name}"
+        if name in self.links and self.endpoints[name] != other.ip:
+            self.unlink(other)
+        self.endpoints[name] = other.ip
+        self.links[name] = LinkSpec(cost=cost)
         self.apply()
 
     def declare(

@@ -339,6 +339,8 @@ class Actor:
         def thaw() -> None:
             self._world.internet.thaw(self._world[key].ip)
             self._network.frozen.discard(key)
+            if self._runs(self._world[key]):
+                self._world[key].apply()  # Documents may have changed meanwhile.
 
         self._coming.append((self._network.now + still_s, thaw))
         return f"{key} {still_s} s"
