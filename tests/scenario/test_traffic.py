@@ -99,3 +99,18 @@ def test_a_target_that_breaks_off_is_found_at_its_site(pair: Pair) -> None:
     pair.targets["far"].forced = "/status/503"
     _, far = traffic(pair.near, "shop", 1)
     assert "a target at far answered 503" in far["message"]
+
+
+def test_a_drained_site_is_not_said_to_have_no_ready_target(pair: Pair) -> None:
+    pair.net.start()
+    pair.settle()
+    pair.near.quick("service", "drain", "shop")
+    pair.net.ready("shop", {"far": 1})
+    for site in (pair.near, pair.far):
+        found = {item["message"].split()[1]: item for item in traffic(site, "shop", 3)}
+        assert found["near"]["message"] == f"shop:{SHOP_PORT}: near takes nothing new: it drains"
+        assert (found["near"]["level"], found["far"]["level"]) == ("warning", "ok")
+    pair.targets["far"].stop()
+    pair.net.ready("shop", {})
+    found = {item["message"].split()[1]: item for item in traffic(pair.near, "shop", 3)}
+    assert found["far"]["message"] == f"shop:{SHOP_PORT}: far has no ready target"

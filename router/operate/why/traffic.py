@@ -55,12 +55,14 @@ class TrafficTester:
 
 
 def _site(report: CandidateReport, trial: Trial | None, *, local: bool) -> SiteTrafficView:
+    """Without ``trial`` nothing was sent: no target there takes anything new."""
+    unasked = "draining" if report.verdict == "draining" else "no-target"
     return SiteTrafficView(
         site=report.site_name,
         id=report.site,
         local=local,
-        outcome=trial.outcome if trial else "no-target",
+        outcome=trial.outcome if trial else unasked,
         status=trial.status if trial else 0,
         latency_ms=round(trial.seconds * 1000, 3) if trial else None,
-        reason=trial.reason if trial else "no target there is ready",
+        reason=trial.reason if trial else "",
     )
