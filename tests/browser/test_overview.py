@@ -471,6 +471,26 @@ def test_errors_of_clients_come_before_where_requests_are_served(
         )
 
 
+def test_a_full_service_that_no_client_here_asks_for_does_not_hide_one_that_fails(
+    chromium: Browser, stage: Stage
+) -> None:
+    """Seen at an edge site whose neighbor stopped: `db is full`, while all of shop failed."""
+    live = pictures.all_full()
+    (full, *_), (asked, *_) = live.services, live.now
+    full = msgspec.structs.replace(full, name="db", queued=0, demand=0)
+    dead = tuple(msgspec.structs.replace(site, targets_ready=0) for site in full.sites)
+    shop = msgspec.structs.replace(full, name="shop", sites=dead)
+    failing = msgspec.structs.replace(asked, failed_per_s=asked.requests_per_s)
+    with looking(chromium, stage) as page:
+        stage.router.live = msgspec.structs.replace(live, services=(full, shop), now=(failing,))
+        expect(page.locator(".sentence")).to_have_text("Requests fail at shop.")
+        expect(page.locator(".answer")).to_contain_text("shop: no ready target at any site.")
+        refused = msgspec.structs.replace(asked, service="db")
+        nows = (failing, refused)
+        stage.router.live = msgspec.structs.replace(live, services=(full, shop), now=nows)
+        expect(page.locator(".sentence")).to_have_text("db is full at every site that may serve it.")
+
+
 def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(
     chromium: Browser, stage: Stage
 ) -> None:

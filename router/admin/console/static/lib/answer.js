@@ -110,7 +110,8 @@ function ofTheOpen(live) {
   const failed = live.now.filter((one) => one.failed_per_s >= LEAST_PER_S);
   const losing = `${perSecond(failed, "failed_per_s", "fail")}${givenUp(live)}`;
   const full = live.services.filter(isFullEverywhere);
-  if (full.length) {
+  const failing = live.now.filter(isFailing);
+  if (full.length && !hidesFailures(live, full, failing)) {
     const gone = notReached(full);
     return {
       text: `${listedOf(full.map(nameOf), NAMED)} ${
@@ -125,7 +126,6 @@ function ofTheOpen(live) {
     };
   }
   const requests = live.now.reduce((sum, one) => sum + one.requests_per_s, 0);
-  const failing = live.now.filter(isFailing);
   if (failing.length) return failingNow(live, failing, failed, requests);
   if (!away.length) {
     return servedHere(live, requests, losing);
@@ -139,6 +139,15 @@ function ofTheOpen(live) {
     more: `${howMuch(live, away)} ${now.length ? "leave" : "left"} ${live.status.name} because ${becauseOf(now, began)}.${losing}${besides(live)}${wrong}`,
     tone: losing || wrong || isFault(now) ? "warn" : "info",
   };
+}
+
+/**
+ * Whether other services fail while no client here meets the ``full`` ones, so that those are not
+ * the news. ``failing``: services where a large share of requests fails.
+ */
+function hidesFailures(live, full, failing) {
+  const met = servicesOf(live, live.now.filter((one) => one.failed_per_s >= LEAST_PER_S));
+  return failing.length > 0 && !full.some((one) => one.queued_mean > 0 || met.includes(one));
 }
 
 /** ` 4/s fail at shop.` for ``services``; empty: there are no services. */
