@@ -21,10 +21,8 @@ def config_failure(errors: list[ConfigError], message: str) -> Failure:
     """Exit 1 with one line for each error."""
     if len(errors) == 1:
         error = errors[0]
-        place = f"{error.source}:{error.line}:{error.column}: " if error.line else ""
-        field = f" (at {error.path})" if error.path else ""
         hint = error.hint or f"Correct {error.source} and try again"
-        return Failure(Exit.FAILED, error.code, f"{place}{error.reason}{field}", hint)
+        return Failure(Exit.FAILED, error.code, error.message, hint)
     code = errors[0].code if errors else "SW0101"
     detail = "\n".join(f"  {error}" for error in errors)
     return Failure(Exit.FAILED, code, message, "Correct what is named above", detail=detail)

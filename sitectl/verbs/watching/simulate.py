@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from router.model.errors import ConfigError
 from router.model.specs import POLICIES
 from sitectl.base import colours, output, texts
 from sitectl.base.failure import Exit, Failure, usage
@@ -212,7 +213,11 @@ def _scenario(file: Path, changes: tuple[str, ...], seed: int | None) -> "Scenar
     scenario, errors, notes = reading.read(text, str(file), open_log)
     if scenario is not None and changes:
         text = _changed(text, changes)
-        scenario, errors, notes = reading.read(text, f"{file} with --set", open_log)
+        scenario, found, notes = reading.read(text, "--set", open_log)
+        errors = [  # Without line and column: those are of a text that the user never sees.
+            ConfigError("--set", one.path, one.reason, hint=one.hint, code=one.code)
+            for one in found
+        ]
     if scenario is None:
         raise texts.config_failure(errors, f"{file} cannot be simulated")
     for note in notes:

@@ -109,6 +109,21 @@ def test_what_cannot_be_done_is_said(
     assert said in result.output
 
 
+def test_a_wrong_field_of_the_command_line_names_no_line_of_the_file(
+    sitectl: CommandLine, small: str
+) -> None:
+    one = sitectl("simulate", small, "--set", "targets.0.slot=3")
+    assert "Error: --set: unknown field 'slot' (at $.spec.targets[0])\n" in one.stderr
+    assert "Did you mean 'slots'?" in one.stderr
+    two = sitectl("simulate", small, "--set", "targets.0.slot=3", "--set", "duration=9h")
+    assert "  --set: unknown field 'slot' (at $.spec.targets[0])" in two.stderr
+    assert (
+        "  --set: expected a duration from 0.1s to 6h, got '9h' (at $.spec.duration)" in two.stderr
+    )
+    again = sitectl("simulate", small, "--set", "duration=9h")
+    assert again.stderr.endswith("Next: Correct --set and try again\n")
+
+
 def test_a_picture_never_replaces_the_scenario(
     sitectl: CommandLine, small: str, tmp_path: Path
 ) -> None:
