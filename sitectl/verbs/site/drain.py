@@ -1,5 +1,7 @@
 """`site drain` and `service drain`: take a share of the capacity of this site, or nothing new."""
 
+from typing import Final
+
 import click
 import msgspec
 
@@ -17,6 +19,8 @@ from sitectl.flags.services.names import nearest_service, require_name, service_
 from sitectl.flags.services.sharing import document_name
 from sitectl.selection import store
 from sitectl.site.site import Site
+
+_COMMANDS_MAX: Final = 3  # More would bury the sentence before them.
 
 
 @click.group("site", cls=Verbs)
@@ -133,14 +137,13 @@ def _said(site: Site, name: str, takes: float, already: str) -> str:
             "while the whole site is drained: sitectl site drain --to 100%"
         )
     text = f"{taker} takes {_taken(takes)} of {'every' if takes else 'any'} service{already}"
-    lower = [
-        f"{one} ({_taken(policies[one].takes)})"
-        for one in sorted(policies)
-        if one != ALL and policies[one].takes < takes
-    ]
+    lower = [one for one in sorted(policies) if one != ALL and policies[one].takes < takes]
     if not lower:
         return text
-    return f"{text} but {', '.join(lower)}: sitectl service drain NAME --to 100%"
+    named = lower if len(lower) <= _COMMANDS_MAX else ["NAME"]
+    commands = "; ".join(f"sitectl service drain {one} --to 100%" for one in named)
+    shares = ", ".join(f"{one} ({_taken(policies[one].takes)})" for one in lower)
+    return f"{text} but {shares}: {commands}"
 
 
 def _taken(share: float) -> str:

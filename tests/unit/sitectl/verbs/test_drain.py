@@ -37,7 +37,13 @@ def test_services_that_stay_drained_by_themselves_are_named(here: CommandLine) -
     assert here.ok("site", "drain").stdout == "this site takes nothing new of any service\n"
     assert here.ok("site", "drain", "--to", "100%").stdout == (
         "this site takes 100% of its capacity of every service but db (nothing new), "
-        "shop (50% of its capacity): sitectl service drain NAME --to 100%\n"
+        "shop (50% of its capacity): sitectl service drain db --to 100%; "
+        "sitectl service drain shop --to 100%\n"
+    )
+    here.ok("service", "drain", "db", "--to", "100%")
+    assert here.ok("site", "drain", "--to", "100%").stdout == (
+        "this site takes 100% of its capacity of every service already "
+        "but shop (50% of its capacity): sitectl service drain shop --to 100%\n"
     )
 
 
