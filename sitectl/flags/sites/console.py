@@ -1,6 +1,7 @@
 """Flags of the console: where a site on a host serves it, and who may log in."""
 
 import secrets
+import shlex
 import socket
 import sys
 import unicodedata
@@ -146,6 +147,20 @@ def with_console(
     before = there.console if there is not None else None
     place = before if wish is None else console_of(settings, name, wish, before)
     return msgspec.structs.replace(spec, console=place)
+
+
+def flags_of(spec: ConsoleSpec) -> str:
+    """The flags that make a new console ``spec``; empty: every field has its default."""
+    usual, words = ConsoleSpec(), []
+    if spec.auth != usual.auth:
+        words += ["--console-auth", spec.auth]
+    if spec.bind != usual.bind:
+        words += ["--console-bind", spec.bind]
+    if spec.tls_cert != usual.tls_cert:
+        words += ["--console-cert", spec.tls_cert]
+    for host in spec.hosts:
+        words += ["--console-host", host]
+    return shlex.join(words)
 
 
 def keep_user(site: DirectorySite, wish: ConsoleWish | None, spec: ConsoleSpec | None) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from router.model.specs import Document, SiteSpec
+from router.model.specs import ConsoleSpec, Document, SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import not_found, usage
 from sitectl.base.options import Duration, Settings, dry_run_flag
@@ -17,6 +17,7 @@ from sitectl.flags.sites.console import (
     ConsoleWish,
     console_flags,
     console_of,
+    flags_of,
     keep_user,
     read_console,
     refuse_on_kubernetes,
@@ -199,7 +200,8 @@ def _set_link_proxy(settings: Settings, wish: ProxyWish) -> None:
 
 def _set_console(settings: Settings, wish: ConsoleWish) -> None:
     site = store.find_directory(settings)
-    place = console_of(settings, site.name, wish, _spec_of(site).console)
+    before = _spec_of(site).console
+    place = console_of(settings, site.name, wish, before)
     document = _document(site, console=place)
     site.judge_all([document], replace=True)
     another_user = keep_user(site, wish, place)
@@ -208,6 +210,8 @@ def _set_console(settings: Settings, wish: ConsoleWish) -> None:
         change = "updated"
     text = f"is at {place.bind}, {place.auth}" if place is not None else "is not served"
     _report(settings, site, change, f"console of {site.name} {text}")
+    if place is None and (flags := flags_of(before or ConsoleSpec())):
+        output.note(f"to serve it as before: sitectl update --enable-console {flags}")
 
 
 def _document(site: DirectorySite, **changes: Any) -> Document:

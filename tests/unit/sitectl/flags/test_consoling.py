@@ -69,7 +69,9 @@ def test_a_folder_and_a_missing_file_hold_no_password(sitectl: CommandLine, tmp_
     assert missing.exit_code == 4 and f"no password in {tmp_path / 'none'}" in missing.stderr
 
 
-def test_a_console_is_switched_off_and_on_and_keeps_its_place(sitectl: CommandLine) -> None:
+def test_a_console_that_is_switched_off_says_how_it_is_served_there_again(
+    sitectl: CommandLine,
+) -> None:
     sitectl.ok("init", "east")
     assert sitectl.json("--site", "east", "status", code=3)["console"]["url"] == ""
     sitectl.ok("--site", "east", "update", "--console-bind", "127.0.0.7:9000")
@@ -79,8 +81,25 @@ def test_a_console_is_switched_off_and_on_and_keeps_its_place(sitectl: CommandLi
         "auth": "internal",
         "secret": str(folder(sitectl, "east")),
     }
-    sitectl.ok("--site", "east", "update", "--no-enable-console")
+    sitectl.ok("--site", "east", "update", "--console-host", "a.corp", "--console-host", "b.corp")
+    before = sitectl.config("east")["site-east.yaml"]
+    off = sitectl.ok("--site", "east", "update", "--no-enable-console")
     assert "console" not in sitectl.config("east")["site-east.yaml"]
+    again = (
+        "sitectl --site east update --enable-console --console-bind 127.0.0.7:9000 "
+        "--console-host a.corp --console-host b.corp"
+    )
+    assert off.stderr == f"to serve it as before: {again}\n"
+    sitectl.ok(*again.split()[1:])
+    assert sitectl.config("east")["site-east.yaml"] == before
+
+
+def test_a_console_with_every_default_is_switched_off_without_a_word(sitectl: CommandLine) -> None:
+    sitectl.ok("init", "east")
+    assert sitectl.ok("--site", "east", "update", "--no-enable-console").stderr == ""
+    sitectl.ok("--site", "east", "update", "--console-bind", "127.0.0.1:8010")
+    off = sitectl.ok("--site", "east", "update", "--no-enable-console")
+    assert off.stderr == ""
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:8010", "10.0.0.1:8010", "[::]:8010"])
