@@ -1,8 +1,10 @@
 """Who else could take a request, if the site that it is sent to is full when it arrives."""
 
+import msgspec
 import pytest
 
 from router.balance.deciding.decisions import Beside, Decision
+from router.model.ids import RouterId
 from router.model.messages.adverts import RemoteCandidate
 from router.model.specs import PolicyName
 from tests.unit.balance.builders import balancer_of, ledger_of, load, remote, take
@@ -53,6 +55,22 @@ def test_a_site_without_slots_is_nobody_though_it_looks_full() -> None:
     chosen = balancer.select(0.0)
     assert isinstance(chosen, Decision)
     assert balancer.beside(chosen, 0.0, frozenset()) == "nobody"
+
+
+def test_a_site_has_the_slots_of_those_of_its_routers_that_take_requests() -> None:
+    full = remote("b", 2, capacity=1)
+    one, other = (msgspec.structs.replace(full, router=RouterId(name)) for name in ("b1", "b2"))
+    none = msgspec.structs.replace(other, capacity=0)
+    for first, second, found in (
+        (one, none, "full"),
+        (msgspec.structs.replace(one, capacity=0), none, "nobody"),
+        (msgspec.structs.replace(one, draining=True), none, "nobody"),
+    ):
+        balancer = balancer_of(ledger_of(0), FIRST, first, second)
+        balancer.report_load(first.site, 10, 1, first.capacity, 0.0, router=first.router)
+        chosen = balancer.select(0.0)
+        assert isinstance(chosen, Decision) and chosen.site == FIRST.site
+        assert balancer.beside(chosen, 0.0, frozenset()) == found
 
 
 def test_a_site_that_was_tried_is_not_tried_again() -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from router.admin.ports import CommandRefused
+from router.model.limits import SERVICE_SYNC_TTL_S
 from router.model.messages.adverts import Declaration
 from router.model.rights.sharing import ALL, Sharing, SharingRules
 from router.net.ports import Network as NetworkPort
@@ -52,6 +53,21 @@ def test_a_name_is_adopted_from_a_site_whose_declaration_is_seen() -> None:
         "no site 'north' declares service 'x'",
         "sitectl service adopt x --from SITE, one of: east",
     )
+
+
+def test_a_name_whose_owner_is_lost_is_adopted_from_a_site_that_declares_it_too() -> None:
+    network = Network(["west", "east", "north"])
+    network.connect("west", "east")
+    network.connect("west", "north")
+    network.run(1.0)
+    network.serve("east", [X])
+    network.run(1.0)
+    network.serve("north", [declare("x", ports=(8080,))])
+    network.run(1.0)
+    network.cut("west", "east")
+    network.run(SERVICE_SYNC_TTL_S + 1)
+    assert "x" not in network.cores["west"].table.declarations, "it is still of its owner"
+    assert adopt(network, "x", "north") == "north owns x from now on."
 
 
 @pytest.mark.parametrize("common", [True, False])

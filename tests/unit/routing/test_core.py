@@ -448,20 +448,65 @@ def epochs_at_east(network: Network) -> set[int]:
     return {lsa.epoch for lsa in network.cores["east"].database() if lsa.node == WEST.node}
 
 
-def test_a_router_takes_the_latest_epoch_of_its_site_at_its_next_refresh() -> None:
+def site_of_two(epoch: int) -> Network:
+    """East knows west, and its other router, which started in ``epoch``; west in epoch 1."""
     network = Network(["west", "east"])
     network.identities["west2"] = SameSiteIdentity(network.identities["west"], "ab" * 8)
-    network.cores["west2"] = network.make_core("west2", epoch=70)
+    network.cores["west2"] = network.make_core("west2", epoch=epoch)
     network.serve("west", [declare("x")], [advert("x")])
     network.connect("west", "east")
     network.connect("west2", "east")
     network.run(1.0)
+    return network
+
+
+def test_a_router_takes_the_latest_epoch_of_its_site_at_its_next_refresh() -> None:
+    network = site_of_two(epoch=70)
     assert network.facts("west", EpochRaised) == [EpochRaised(70)], "stored before it is used"
     assert epochs_at_east(network) == {1}
+    network.serve("west2", [declare("x")])
     network.run(LSA_REFRESH_S)
     assert epochs_at_east(network) == {70}
     assert network.facts("west", EpochRaised) == [EpochRaised(70)], "once"
     assert network.facts("west2", EpochRaised) == []
+
+
+def test_a_late_epoch_of_another_site_moves_nothing() -> None:
+    """It may be as far ahead as that site likes."""
+    network = Network(["west", "east"])
+    network.cores["east"] = network.make_core("east", epoch=COUNTER_MAX)
+    network.serve("west", [declare("x")])
+    network.connect("west", "east")
+    network.run(1.0)
+    network.serve("west", [declare("y")])
+    network.run(LSA_REFRESH_S)
+    assert network.facts("west", EpochRaised) == []
+    assert epochs_at_east(network) == {1}
+
+
+def test_only_a_changed_declaration_takes_the_latest_epoch_before_that() -> None:
+    network = site_of_two(epoch=70)
+    network.serve("west", [declare("x")], [advert("x", ready=3)])
+    network.run(1.0)
+    assert epochs_at_east(network) == {1}
+    network.serve("west", [declare("y")])
+    network.run(1.0)
+    assert epochs_at_east(network) == {70}
+
+
+def test_a_router_counts_on_from_the_highest_number_of_its_site_in_its_epoch() -> None:
+    network = site_of_two(epoch=1)
+    said: dict[str, tuple[int, int]] = {}
+    for number, router in enumerate(["west", "west", "west2", "west", "west2", "west2"]):
+        network.serve(router, [declare(f"x{number}")])
+        network.run(1.0)
+        node = network.identities[router]
+        said[router] = max(
+            lsa.newness
+            for lsa in network.cores["east"].database()
+            if (lsa.router, lsa.site) == (node.router, node.site)
+        )
+        assert said[router] == max(said.values()), "the later one counts at other sites"
 
 
 def test_of_two_processes_with_one_identity_the_later_started_goes_silent() -> None:
