@@ -50,7 +50,7 @@ WORDS: Final = {
     "connect-failed": "could not connect to a target",
     "target-reset": "were reset by a target",
     "target-timeout": "got no answer of a target in time",
-    "bad-response": "got an answer that is no HTTP",
+    "bad-response": "got an answer that was cut short or is no valid HTTP",
     "link-lost": "lost their link",
     "unanswered": "got no answer of another site in time",
     "busy": NONE_HAD_ROOM,

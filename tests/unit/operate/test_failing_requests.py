@@ -106,6 +106,14 @@ def test_requests_that_are_shed_as_configured_are_no_failures() -> None:
     assert (found.failed, found.failures, found.shed) == (80, 20, 60)
 
 
+def test_an_answer_that_a_target_tore_is_not_said_to_be_no_http() -> None:
+    """Its head was valid, and its client had got it."""
+    found = PortFailures(key=SHOP, lately=lately(20, bad_response=10))
+    assert problem(found)[1].endswith(
+        "requests fail: they got an answer that was cut short or is no valid HTTP."
+    )
+
+
 def test_a_request_that_this_router_refused_was_not_answered_by_a_target() -> None:
     """java.net.http tries `Upgrade: h2c` at a service of HTTP/2, which speaks it from the start."""
     found = PortFailures(key=SHOP, lately=lately(200, version_not_supported=180, answered=20))
