@@ -62,6 +62,12 @@ def test_links_of_both_ways_have_their_figures_and_a_next_step(
         expect(attic).to_contain_text(
             "sitectl --site east link status to-attic, and at the other end"
         )
+        command = "sitectl --site east link status to-attic"
+        copy = attic.get_by_role("button", name=f"Copy {command}", exact=True)
+        expect(copy).to_have_attribute("title", command)
+        page.get_by_role("link", name="to-attic").click()
+        details = page.get_by_role("region", name="Link to-attic")
+        expect(details.get_by_role("button", name=f"Copy {command}")).to_be_visible()
         page.get_by_role("link", name="to-west").click()
         expect(page.get_by_role("heading", name="Link to-west")).to_be_visible()
         expect(page.get_by_text("west.example:55671")).to_be_visible()

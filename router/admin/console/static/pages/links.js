@@ -1,12 +1,12 @@
 // Links in both directions, the time that certificates have left, and claim tokens with their claims.
 import { html, useEffect, useRef } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
-import { advised, elsewhere, sitectl } from "../lib/commands.js";
+import { elsewhere, sitectl } from "../lib/commands.js";
 import { clock, count, dateTime, plural, rtt, shellWord, timeOfDay } from "../lib/format.js";
 import { NoLinks } from "../lib/network/no_links.js";
 import { href, setParams } from "../lib/route.js";
 import { secondsUntil, useNow } from "../lib/store.js";
-import { Ago, Badge, Card, Close, Copy, Empty, Filter, Table, TimeLeft, announce } from "../lib/ui.js";
+import { Ago, Badge, Card, Close, Copy, Empty, Filter, Hint, Table, TimeLeft, announce } from "../lib/ui.js";
 import { linkState, linksUp } from "../lib/words.js";
 
 export const title = "Links and certificates";
@@ -25,14 +25,14 @@ export function command(route) {
 const ABOUT = ["Link", "The certificate of link", "The renewed certificate of link"];
 
 /**
- * The next step for a link that is not up: the router's hint, or else a general one. None at a router that stops: it
- * dials no more.
+ * The next step for a link that is not up, for `Hint`: the router's own, or else a general one. None at a router that
+ * stops: it dials no more.
  */
 function nextStep(link, live) {
   const told = [...live.status.problems, ...live.status.notes].find(
     (one) => one.hint && ABOUT.some((words) => one.message.startsWith(`${words} ${link.name} `)),
   );
-  if (told) return advised(told.hint);
+  if (told) return told.hint;
   if (link.state === "up" || live.status.draining) return "";
   if (link.error_code === "clock") return "Set the clock right; the link then comes up by itself.";
   if (link.error_code === "copy") return "Stop one of the two; the other is let in then, or when it is started again.";
@@ -58,7 +58,7 @@ function State({ link, live }) {
   const step = link.error || link.state !== "up" ? nextStep(link, live) : "";
   return html`<div class="link-state">
     <${Badge} tone=${tone}>${word}<//>
-    ${link.error && html`<p>${link.error}</p>`} ${step && html`<p class="muted">${step}</p>`}
+    ${link.error && html`<p>${link.error}</p>`} <${Hint} text=${step} />
   </div>`;
 }
 
@@ -152,7 +152,7 @@ function Details({ link, live }) {
         )
       }
     </dl>
-    ${nextStep(link, live) && html`<p class="muted after">${nextStep(link, live)}</p>`}
+    <div class="after"><${Hint} text=${nextStep(link, live)} /></div>
   <//>`;
 }
 
