@@ -192,6 +192,17 @@ def test_lines_say_who_served_and_what_failed_by_color_and_by_dashes(
         assert nowhere.first.evaluate(red) == bad != east.evaluate(red)
 
 
+def test_forced_colors_take_the_color_of_lines_and_the_sentence_about_it(
+    chromium: Browser, stage: Stage
+) -> None:
+    with looking(chromium, stage, AT) as page:
+        sentence = page.get_by_text("Color: the site that served them.")
+        expect(sentence).to_be_visible()
+        page.emulate_media(forced_colors="active")
+        expect(page.get_by_text("the mean of the last one to two minutes")).to_be_visible()
+        expect(sentence).to_be_hidden()
+
+
 def test_what_is_pointed_at_shows_its_figures_and_what_it_is_part_of(
     chromium: Browser, stage: Stage
 ) -> None:

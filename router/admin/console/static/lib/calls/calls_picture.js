@@ -147,7 +147,8 @@ export function CallsLegend({ hasIncoming }) {
         </li>`,
     )}
     <li class="muted">
-      Width: requests a second, the mean of the last one to two minutes. Color: the site that served them.
+      Width: requests a second, the mean of the last one to two minutes.${" "}
+      <span class="by-color">Color: the site that served them.</span>
     </li>
   </ul>`;
 }
