@@ -11,6 +11,7 @@ import { Candidates, RunnerUp } from "./why.js";
 /** Not a failure of the service: the client left before the end. */
 export const CLIENT_GONE = "client-gone";
 export const GAVE_UP = "client gave up";
+export const UNDER_WAY = "under-way";
 
 /**
  * Whether a tcp client ended its connection with a reset, or TLS without `close_notify`: it may have
@@ -23,7 +24,7 @@ function isCut({ outcome, protocol, site }) {
 
 /** @param {any} flow */
 export function toneOf(flow) {
-  if (flow.outcome === "under-way" || isCut(flow)) return "info";
+  if (flow.outcome === UNDER_WAY || isCut(flow)) return "info";
   if (flow.outcome === CLIENT_GONE) return "warn";
   if (flow.outcome !== "ok") return "bad";
   if (flow.answer === "5xx") return "bad";
@@ -40,6 +41,7 @@ export function outcomeText(flow) {
   if (outcome === "ok" && answer === "ok") return "ok"; // A tcp connection.
   if (outcome === "ok") return `${answer === "5xx" ? "answered" : "ok"} ${status || answer}`;
   if (outcome === CLIENT_GONE) return isCut(flow) ? "client left" : GAVE_UP;
+  if (outcome === UNDER_WAY) return "under way";
   return code && code !== outcome ? `${outcome} (${code})` : outcome;
 }
 
@@ -149,7 +151,7 @@ function Told({ live, flow, decision }) {
             The decision is no longer stored: the router keeps only recent decisions per service.
           </p>`
     }
-    <h3>Where the time went${flow.outcome === "under-way" ? " so far" : ""}: ${latency(flow.total_s)}</h3>
+    <h3>Where the time went${flow.outcome === UNDER_WAY ? " so far" : ""}: ${latency(flow.total_s)}</h3>
     <${Phases} flow=${flow} />
     <dl class="flow-facts">
       ${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from "../lib/html.js";
 import { address, getWhole } from "../lib/api.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { sitectl } from "../lib/commands.js";
-import { CLIENT_GONE, FlowDetail, GAVE_UP, outcomeText, toneOf, what } from "../lib/flow_detail.js";
+import { CLIENT_GONE, FlowDetail, GAVE_UP, UNDER_WAY, outcomeText, toneOf, what } from "../lib/flow_detail.js";
 import { count, latency, moment, plural, portName, shellWord } from "../lib/format.js";
 import { repeat } from "../lib/simulating/repeat.js";
 import { setParams } from "../lib/route.js";
@@ -33,7 +33,7 @@ export function command(route, live) {
  */
 function merged(kept, fresh) {
   const isRestarted = fresh.length > 0 && kept.length > 0 && fresh[0].id < kept[0].id;
-  const still = isRestarted ? [] : kept.filter((one) => one.outcome !== "under-way");
+  const still = isRestarted ? [] : kept.filter((one) => one.outcome !== UNDER_WAY);
   const byId = new Map(still.map((one) => [one.id, one]));
   for (const one of fresh) byId.set(one.id, one);
   return [...byId.values()].sort((one, other) => other.id - one.id).slice(0, KEPT);
@@ -138,13 +138,19 @@ export function View({ live, route }) {
   </div>`;
 }
 
+/** Outcomes of the API that the filter shows in other words. */
+const OUTCOMES = new Map([
+  [CLIENT_GONE, `${GAVE_UP}, or left`],
+  [UNDER_WAY, "under way"],
+]);
+
 function Filters({ live, service, outcome, site, q, paused, setPaused, behind }) {
   const put = (name) => (event) => setParams({ [name]: event.target.value });
   const services = live.services.map((one) => [`${one.name}:${one.port}`, portName(one)]);
   if (service && services.every(([key]) => key !== service)) services.push([service, service]);
   const sites = [...live.network].sort(byCost).map((one) => one.name);
   if (site && !sites.includes(site)) sites.push(site);
-  const outcomes = ["ok", "failed", CLIENT_GONE, "under-way"];
+  const outcomes = ["ok", "failed", CLIENT_GONE, UNDER_WAY];
   if (outcome && !outcomes.includes(outcome)) outcomes.push(outcome);
   return html`<div class="flow-filters" role="search" aria-label="Filter flows">
     <label
@@ -165,7 +171,7 @@ function Filters({ live, service, outcome, site, q, paused, setPaused, behind })
       >Outcome
       <select value=${outcome} onChange=${put("outcome")}>
         <option value="">any</option>
-        ${outcomes.map((one) => html`<option value=${one}>${one === CLIENT_GONE ? `${GAVE_UP}, or left` : one}</option>`)}
+        ${outcomes.map((one) => html`<option value=${one}>${OUTCOMES.get(one) ?? one}</option>`)}
       </select>
     </label>
     <label class="grows"
@@ -276,7 +282,7 @@ function Rows({ live, flows, chosen, setReading }) {
               ${flow.attempts > 1 && html` <${Badge} tone="warn">${plural(flow.attempts, "attempt")}<//>`}
             </td>
             <td role="cell" class="took number nowrap">
-              ${flow.outcome === "under-way" ? "…" : latency(flow.total_s)}
+              ${flow.outcome === UNDER_WAY ? "…" : latency(flow.total_s)}
             </td>
             <td role="cell" class="client nowrap muted">${flow.client}</td>
           </tr>`;
