@@ -488,7 +488,9 @@ def test_a_full_service_that_no_client_here_asks_for_does_not_hide_one_that_fail
         refused = msgspec.structs.replace(asked, service="db")
         nows = (failing, refused)
         stage.router.live = msgspec.structs.replace(live, services=(full, shop), now=nows)
-        expect(page.locator(".sentence")).to_have_text("db is full at every site that may serve it.")
+        expect(page.locator(".sentence")).to_have_text(
+            "db is full at every site that may serve it."
+        )
 
 
 def test_what_overflows_is_told_with_its_share_its_ways_and_its_reason(

@@ -120,9 +120,7 @@ def test_who_stood_at_another_router_of_this_site_was_served_here_and_did_not_sp
     reasons = ["looked full from here, and may wait there"]
     reasons.append("waited until a slot was free here, at another of its routers or workers")
     for reason in reasons:
-        standing = [
-            one for one in shop.a.readings.past_of(KEY, 9, "all") if one.reason == reason
-        ]
+        standing = [one for one in shop.a.readings.past_of(KEY, 9, "all") if one.reason == reason]
         (record,) = standing
         assert (record.site, record.spill_reason, record.overflow_reason) == (site_of("a"), "", "")
         accept_and_answer(stream)
