@@ -203,7 +203,7 @@ def _hint(failure: DialFailure, site: str) -> str:
         return ""
     if failure.code == "tls":
         return (
-            f". What answers there is not {site} as the token knows it: {site} replaced its CA or was "
-            f"made again, or another site has its address. At {site}: sitectl token create FILE"
+            f". What answers there is not {site} as the token knows it: {site} replaced its CA or "
+            f"was made again, or another site has its address. At {site}: sitectl token create FILE"
         )
     return f". Is the router of {site} running, and reachable there?"
