@@ -28,7 +28,7 @@ _SAYS = {
     "late": "did not answer in time",
     "target-timeout": "has a target that did not answer in time",
     "target-reset": "has a target that broke off",
-    "bad-response": "has a target that did not answer in valid HTTP",
+    "bad-response": "has a target that cut its answer short or gave no valid HTTP",
     "link-lost": "lost the link that carried the request",
     "unanswered": "neither took nor refused the request in time",
     "overloaded": "was not asked: this router is short of memory",

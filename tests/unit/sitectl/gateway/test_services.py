@@ -123,17 +123,23 @@ def test_a_target_is_bound_once_though_the_service_has_its_ports_in_another_orde
 
 
 @pytest.mark.parametrize(
-    "words", [("15432", "15433"), ("15432", "--protocol", "http"), ("80:15432",)]
+    ("words", "code"),
+    [
+        (("15432", "15433"), 5),
+        (("15432", "--protocol", "http"), 5),
+        (("80:15432",), 5),
+        (("15432", "--health-path", "/healthz"), 2),
+    ],
 )
 def test_a_service_that_turns_out_to_be_otherwise_leaves_nothing_behind(
-    gw: CommandLine, host: Host, router: FakeAdmin, words: tuple[str, ...]
+    gw: CommandLine, host: Host, router: FakeAdmin, words: tuple[str, ...], code: int
 ) -> None:
     answer = {"apiVersion": "spillway/v1", "kind": "X"}
     router.answers["/api/v1/services"] = [
         (200, {**answer, "items": []}),
         (200, {**answer, "items": [service("db", 5432)]}),
     ]
-    assert gw("gateway", "bind", "db", "127.0.0.1", *words).exit_code == 5
+    assert gw("gateway", "bind", "db", "127.0.0.1", *words).exit_code == code
     assert host.documents() == set()
 
 
