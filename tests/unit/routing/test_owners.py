@@ -473,6 +473,15 @@ def test_an_operator_believes_what_the_owner_says_now() -> None:
     assert core.owners["x"] == Owner((WEST.site,), content_of(before), versions=((4, 4),))
 
 
+def test_an_owners_old_words_for_others_make_it_no_declarer() -> None:
+    """Adopted from it, the name would have an owner and no declaration."""
+    before = msgspec.structs.replace(declare("x", ports=(8080,)), export_to=("north",))
+    kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
+    core = after_a_restart(*words(FakeIdentity("west"), 4, 3, before), kept=kept)
+    assert site_in_force(core) == ""
+    assert WEST.site not in core.table.declarers("x")
+
+
 def test_old_words_that_say_the_same_as_now_are_as_good() -> None:
     kept = Owner((WEST.site,), content_of(OURS), versions=((5, 8),))
     core = after_a_restart(*words(FakeIdentity("west"), 5, 3, OURS), kept=kept)
