@@ -101,7 +101,10 @@ class LsaReceiver:
         excess = self._lsdb.make_room(lsa, signed, routes.paths.keys(), routes.pace.paths_at, by)
         if excess is not None:
             return [*lies, *self._refused(from_router, received, excess, now)]
-        self._changed(self._lsdb.store(lsa, signed, now, by, age_s), now)
+        change = self._lsdb.store(lsa, signed, now, by, age_s)
+        if change is StoreChange.NOTHING and routes.table.has_outdated(lsa.site):
+            change = StoreChange.SERVICES  # By its later version they may count.
+        self._changed(change, now)
         return [
             *lies,
             *(self._own.heard_sibling(lsa.newness) if lsa.site == self._node.site else ()),

@@ -104,6 +104,10 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         old = self.outdated.get(service, ())
         return frozenset((*shown, *old, *(claim.site for claim in idle)))
 
+    def has_outdated(self, site: SiteId) -> bool:
+        """Whether ``site`` has a declaration older than the one that this site knows."""
+        return any(site in sites for sites in self.outdated.values())
+
     def all_declarers(self, service: str) -> frozenset[SiteId]:
         """The `declarers`, and the sites that declare ``service`` only for others or against this
         site's rules."""

@@ -552,6 +552,28 @@ def test_any_router_of_a_site_changes_what_another_one_that_started_later_declar
     assert (declared.site, declared.declaration) == (WEST.site, declare("x", ports=(8080,)))
 
 
+@pytest.mark.parametrize("epoch", [1, 5])
+def test_a_declaration_made_before_a_later_router_was_heard_counts_from_the_next_refresh(
+    epoch: int,
+) -> None:
+    """Nothing else changes then: it counted only when the lost router was forgotten."""
+    network = Network(["west", "hub"])
+    network.identities["west2"] = SameSiteIdentity(network.identities["west"], "ab" * 8)
+    network.cores["west"] = network.make_core("west", epoch=5, common=True)
+    network.cores["west2"] = network.make_core("west2", epoch=epoch, common=True)
+    network.connect("west", "hub")
+    network.serve("west", [OURS])
+    network.run(1.0)
+    network.cut("west", "hub")
+    changed = declare("x", ports=(8080,))
+    network.serve("west2", [changed])
+    network.connect("west2", "hub")
+    network.run(limits.LSA_REFRESH_S / 2)
+    assert "x" not in network.table("hub").declarations
+    network.run(limits.LSA_REFRESH_S / 2 + 5.0)
+    assert network.table("hub").declarations["x"].declaration == changed
+
+
 def test_what_a_router_of_a_site_said_before_another_one_changed_it_is_old() -> None:
     network, heard = site_of_two_after_a_change()
     owners = Owners(FakeIdentity("hub").site, network.cores["hub"].owners)
