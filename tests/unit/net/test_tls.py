@@ -23,6 +23,7 @@ from router.model.limits import (
     TLS_READ_BYTES_MIN,
     TURN_READ_S_MAX,
 )
+from router.model.wording.other_protocol import NO_TLS
 from router.net.epoll import EpollNetwork
 from router.net.ports import Connection, DialFailure, Tls
 from router.net.tls import PACK_BYTES, packed, tls_reason
@@ -695,6 +696,12 @@ def test_a_whole_piece_is_neither_copied_nor_shifted_by_what_comes_before_it() -
 def test_no_reason_has_a_place_in_the_source_of_a_library(error: ssl.SSLError, told: str) -> None:
     error.reason = ""  # As the library leaves it where it has none.
     assert tls_reason(error).startswith(told) and "ssl" not in tls_reason(error)
+
+
+def test_an_answer_without_tls_is_told_in_words() -> None:
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:992)")
+    error.reason = "WRONG_VERSION_NUMBER"
+    assert tls_reason(error) == NO_TLS
 
 
 def test_a_name_that_does_not_fit_is_told_without_the_librarys_full_stop() -> None:

@@ -10,8 +10,9 @@ import pytest
 from router.model import limits
 from router.model.errors import NOT_CHECKED
 from router.model.settings import Health
+from router.model.wording.other_protocol import NO_TLS
 from router.net.ports import Connection, Dial, DialCode, DialFailure, Tls
-from router.service.ports import TargetConfig
+from router.service.ports import TargetConfig, dial_failure
 from router.service.targets.health import HealthChecks, pace
 from router.service.targets.proxy_header import LOCAL_HEADER
 from tests.unit.exchange.fakes import FakeDial, FakeNetwork, FakeTarget, Party
@@ -248,11 +249,12 @@ class RefusingNetwork(FakeNetwork):
     """No dial succeeds, for a reason of ``code``."""
 
     code: DialCode = "refused"
+    reason = "a reason"
 
     def dial(
         self, host: str, port: int, connected: Any, failed: Callable[[DialFailure], None], **_: Any
     ) -> Dial:
-        self.soon(lambda: failed(DialFailure(self.code, "a reason")))
+        self.soon(lambda: failed(DialFailure(self.code, self.reason)))
         return FakeDial()
 
 
@@ -267,6 +269,18 @@ def test_a_dial_that_fails_speaks_against_its_target_unless_the_lack_is_here(
     watch.check()
     watch.network.run()
     assert watch.checks.error_of(TARGET) == (NOT_CHECKED if code == "exhausted" else "a reason")
+
+
+def test_a_target_without_tls_is_down_with_the_flag_that_fits() -> None:
+    watch = Watch()
+    watch.network = RefusingNetwork()
+    watch.network.reason = reason = f"TLS handshake with {TARGET} failed: {NO_TLS}"
+    watch.checks = HealthChecks(watch.network, random.Random(1), lambda target, up: None)
+    watch.check()
+    watch.network.run()
+    flag = 'A target without TLS is bound with --tls-trust ""'
+    assert watch.checks.error_of(TARGET) == f"{reason}. {flag}"
+    assert dial_failure(DialFailure("refused", reason)).reason == f"{reason}. {flag}"
 
 
 def test_a_removed_target_is_checked_no_more() -> None:
