@@ -1,6 +1,5 @@
 """Notes that degrade nothing at this site, gathered from its rooms for `status`."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 
 from router.documents import Wanted
@@ -22,8 +21,8 @@ from router.routing.edges.edge import Routing
 
 
 class SiteNotes:
-    """Reads the rooms at the moment of asking. ``name``: of this site; ``utc``: of monotonic
-    seconds."""
+    """Reads the rooms at the moment of asking. ``unix``: the wall clock's seconds; ``utc``: the
+    time of monotonic seconds; ``name``: of this site."""
 
     __slots__ = (
         "_ejections",
@@ -35,12 +34,14 @@ class SiteNotes:
         "_routing",
         "_services",
         "_shares",
+        "_unix",
         "_utc",
     )
 
     def __init__(
         self,
         network: Network,
+        unix: Callable[[], float],
         utc: Callable[[float], str],
         name: str,
         links: Links,
@@ -51,7 +52,7 @@ class SiteNotes:
         offers: NewOffers,
         ejections: EjectionNews,
     ) -> None:
-        self._network, self._utc = network, utc
+        self._network, self._unix, self._utc = network, unix, utc
         self._name, self._links, self._routing = name, links, routing
         self._readings, self._services, self._shares = readings, services, shares
         self._offers, self._ejections = offers, ejections
@@ -66,8 +67,8 @@ class SiteNotes:
             *self._ejections.notes(table, self._network.now()),
             *self._services.notes(),
             *config,
-            *absent_routers.notes_of_pods(wanted.unready, time.time()),
-            *absent_routers.notes_of_refusal(wanted.refused, time.time()),
+            *absent_routers.notes_of_pods(wanted.unready, self._unix()),
+            *absent_routers.notes_of_refusal(wanted.refused, self._unix()),
             *absent_routers.notes_of_lost_links(
                 self._shares.unlinked, self._network.now(), self._utc
             ),
@@ -80,7 +81,7 @@ class SiteNotes:
                 self._services.rules,
                 connected | {*wanted.services},
                 table,
-                time.time(),
+                self._unix(),
             ),
             *weight_hints(wanted, table, self._name, ready.__contains__, self._is_drained_of),
             *capacity_hints(wanted, table, ready),

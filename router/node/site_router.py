@@ -74,8 +74,11 @@ class SiteRouter:
         *,
         rng: random.Random,
         tell: Tell,
+        unix: Callable[[], float] = time.time,
     ) -> None:
+        """``unix``: the wall clock's seconds."""
         self._network, self.identity, self._start = network, identity, start
+        self.unix = unix
         self._credentials, self._keeper, self._tell = credentials, keeper, tell
         self.version, self.is_edge = start.version, start.is_edge
         # Knowledge of other sites, and who may report on them.
@@ -158,7 +161,7 @@ class SiteRouter:
             restored=start.restored,
             common=start.common,
             owners=self._keeper.owners(),
-            unix=time.time,
+            unix=self.unix,
         )
 
     def _new_neighbours(self) -> Neighbours:
@@ -237,6 +240,7 @@ class SiteRouter:
             self.shares,
             service_ttl_s=self._start.service_ttl_s,
             listeners_max=self._start.listeners_max,
+            unix=self.unix,
         )
 
     def _new_routing_news(self) -> RoutingNews:
@@ -273,9 +277,10 @@ class SiteRouter:
         )
 
     def _new_notes(self) -> SiteNotes:
-        utc = WallClock(self._network.now).utc
+        utc = WallClock(self._network.now, self.unix).utc
         return SiteNotes(
             self._network,
+            self.unix,
             utc,
             self.identity.name,
             self.links,

@@ -1,6 +1,5 @@
 """Human-readable times: ISO 8601 in UTC."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -44,7 +43,7 @@ class WallClock:
 
     __slots__ = ("_ahead_s", "_now", "_wall")
 
-    def __init__(self, now: Callable[[], float], wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float], wall: Callable[[], float]) -> None:
         """``wall``: Unix seconds."""
         self._now = now
         self._wall = wall

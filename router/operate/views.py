@@ -76,7 +76,7 @@ class OperatorView:
         self._router, self._network, self._whole, self._facts = router, network, whole, facts
         self._order, self._caller_metrics = order, caller_metrics
         self._burst_runner, self._observability = burst_runner, observability
-        self._clock = WallClock(network.now)
+        self._clock = WallClock(network.now, router.unix)
         self.utc = self._clock.utc
         """ISO 8601 of the network's seconds."""
         self.rows = ServiceRows(router, whole, self.utc)

@@ -3,7 +3,7 @@ values, and state is in memory. TLS and keys are not simulated.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from router.link.links import ALPN as LINK_ALPN
 from router.link.neighbour import LinkPermission, Neighbour
@@ -123,8 +123,12 @@ class MemoryKeeper:
 
     leads = True
 
-    def __init__(self, internet: SimulatedInternet) -> None:
+    def __init__(
+        self, internet: SimulatedInternet, unix: Callable[[], float] | None = None
+    ) -> None:
+        """``unix``: the wall clock's seconds; None: virtual time."""
         self.internet = internet
+        self._unix = unix or (lambda: internet.now)
         self.epoch = self.writes = 0
         self._learnt: tuple[KnownDeclaration, ...] = ()
         self._learnt_at = 0.0
@@ -138,17 +142,19 @@ class MemoryKeeper:
         self.epoch = epoch
 
     def declared_at(self, name: str) -> float:
-        return self._declared.setdefault(name, self.internet.now)
+        return self._declared.setdefault(name, self._unix())
 
     def keep_declared(self, names: frozenset[str]) -> None:
         self._declared = {name: self.declared_at(name) for name in sorted(names)}
 
     def keep_learnt(self, learnt: tuple[KnownDeclaration, ...]) -> None:
-        self._learnt, self._learnt_at = learnt, self.internet.now
+        self._learnt, self._learnt_at = learnt, self._unix()
         self.writes += 1
 
     def learnt(self) -> tuple[KnownDeclaration, ...]:
-        age_s = self.internet.now - self._learnt_at
+        age_s = self._unix() - self._learnt_at
+        if age_s < 0:
+            return ()  # As of a file, when the clock was set back since.
         return tuple(
             KnownDeclaration(one.declaration, one.lost_for_s + age_s) for one in self._learnt
         )

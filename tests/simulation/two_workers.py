@@ -61,7 +61,7 @@ class _Operators:
     """What operators see of one worker: its views, with the figures of ``whole``."""
 
     def __init__(self, site: SimSite, whole: RouterFigures) -> None:
-        self.recorder = HistoryRecorder(site.network, site.router, site.network.now)
+        self.recorder = HistoryRecorder(site.network, site.router)
         self.recorder.start()
         memory = SimMemory(site, 10**9).guard
         self.view = view_of(site, self.recorder, whole, memory=memory, is_serving=lambda: True)

@@ -5,6 +5,7 @@ tests.
 """
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -273,7 +274,8 @@ class SimSite:
         self.name = self._key = name  # The name changes when it joins another site.
         self.ip = f"10.0.0.{number}"
         self.identity = SimIdentity(name, f"{number:016x}")
-        self.keeper = MemoryKeeper(world.internet)
+        self._clock_ahead_s = 0.0
+        self.keeper = MemoryKeeper(world.internet, self.unix)
         self.endpoints: dict[str, str] = {}
         self.links: dict[str, LinkSpec] = {}
         self.services: dict[str, ServiceSpec] = {}
@@ -302,6 +304,14 @@ class SimSite:
         self.lives = 0
         self.start()
 
+    def unix(self) -> float:
+        """The seconds of the wall clock of its host."""
+        return self.world.unix() + self._clock_ahead_s
+
+    def set_clock(self, by_s: float) -> None:
+        """Set the wall clock of its host forward, or back."""
+        self._clock_ahead_s += by_s
+
     def start(self) -> None:
         """Make the host and its router, again after a kill."""
         self.lives += 1
@@ -327,6 +337,7 @@ class SimSite:
             ),
             rng=random.Random(f"{self.world.seed} {self._key} {self.lives}"),
             tell=self._tell,
+            unix=self.unix,
         )
         for port, old in list(self.targets.items()):
             self.targets[port] = old.again(self.network)
@@ -559,6 +570,7 @@ class World:
         self.seed = seed
         self.edges, self.common = edges, common
         self.internet = SimulatedInternet(seed, delay_s=delay_s)
+        self._began_unix = time.time()
         self.journal: list[str] = []
         self.seen: list[bytes] = []  # Request heads at all targets, those of former lives too.
         self.sites = {
@@ -573,6 +585,10 @@ class World:
 
     def __getitem__(self, name: str) -> SimSite:
         return self.sites[name]
+
+    def unix(self) -> float:
+        """The seconds of a wall clock that is right: it goes with virtual time."""
+        return self._began_unix + self.internet.now
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""

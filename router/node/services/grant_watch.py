@@ -1,7 +1,6 @@
 """Grants that were withdrawn or have ended: streams under way by them end too, not only new
 ones."""
 
-import time
 from collections.abc import Callable, Mapping
 from itertools import chain
 from math import inf
@@ -30,7 +29,7 @@ class GrantWatch:
 
     __slots__ = ("_calls", "_offers", "_owners_offers", "_unix", "_used")
 
-    def __init__(self, unix: Callable[[], float] = time.time) -> None:
+    def __init__(self, unix: Callable[[], float]) -> None:
         self._unix = unix
         self._owners_offers = _OwnersOffers({}, -inf)
         self._offers: frozenset[ServiceAt] = frozenset()

@@ -4,8 +4,7 @@ A site may choose any name. So once a rule's name is resolved, the rule keeps me
 had that name then. A name of no site, or of more than one, is pending and matches no site.
 """
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -107,11 +106,14 @@ def names_of(table: RouteTable) -> dict[str, SiteId]:
 class RulePins:
     """The sites that names in the rules of this site mean."""
 
-    __slots__ = ("_ends_at", "_is_edge", "_keeper", "_pins", "_tell", "pending")
+    __slots__ = ("_ends_at", "_is_edge", "_keeper", "_pins", "_tell", "_unix", "pending")
 
-    def __init__(self, keeper: Keeper, tell: Tell, *, is_edge: bool = False) -> None:
-        """``is_edge``: it knows only sites that it uses, and its neighbor judges by the rest."""
-        self._keeper, self._tell, self._is_edge = keeper, tell, is_edge
+    def __init__(
+        self, keeper: Keeper, tell: Tell, unix: Callable[[], float], *, is_edge: bool = False
+    ) -> None:
+        """``unix``: the wall clock's seconds. ``is_edge``: it knows only sites that it uses, and
+        its neighbor judges by the rest."""
+        self._keeper, self._tell, self._unix, self._is_edge = keeper, tell, unix, is_edge
         self._ends_at: int | None = None  # When the next grant ends.
         self._pins: Mapping[str, SiteId] = {}
         self.pending: Mapping[str, tuple[str, ...]] = {}
@@ -125,7 +127,7 @@ class RulePins:
             return rules
         kept = self._keeper.rule_pins()
         names = names_of(table) if self._keeper.leads else {}
-        unix = time.time()
+        unix = self._unix()
         found = resolved(rules, kept, names, unix=unix, keeps_names=self._is_edge)
         self.pending = found.pending
         for name, site in sorted(found.pins.items()):
@@ -141,7 +143,7 @@ class RulePins:
     def may_change(self) -> bool:
         """Whether `resolve` may give another result now for the same rules: a grant ended, or a
         name that no site had may belong to one by now."""
-        return bool(self.pending) or (self._ends_at is not None and time.time() >= self._ends_at)
+        return bool(self.pending) or (self._ends_at is not None and self._unix() >= self._ends_at)
 
     def sites_of(self, patterns: tuple[str, ...] | None) -> dict[str, str]:
         """By name, the id that each of ``patterns`` means; empty: it is pending."""

@@ -1,6 +1,5 @@
 """The services of this site: plans each port, and has the forwarder follow the plan."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from router.balance.site_gate import RateState
@@ -66,9 +65,10 @@ class SiteServices:
         *,
         service_ttl_s: float,
         listeners_max: int,
+        unix: Callable[[], float],
     ) -> None:
-        """``listeners_max``: for all services together."""
-        self._network = network
+        """``listeners_max``: for all services together. ``unix``: the wall clock's seconds."""
+        self._network, self._unix = network, unix
         self._site = site
         self._forwarder, self._readings = forwarder, forwarder.readings
         self._routing = routing
@@ -80,14 +80,14 @@ class SiteServices:
         self._wanted: Wanted | None = None
         self.rules = SharingRules()  # A plain attribute, since it is hot.
         """This site's sharing rules; each site by its id."""
-        self.pins = RulePins(keeper, tell, is_edge=isinstance(routing, EdgeRouting))
+        self.pins = RulePins(keeper, tell, unix, is_edge=isinstance(routing, EdgeRouting))
         """The sites that names in the rules of the wanted state mean."""
         self._office = ListenerOffice(listeners_max, keeper)
         self._grants = ListenerGrants()
         self._planner = Planner()
         self._own = OwnAdverts(keeper)
         self._told: Mapping[str, Declaration] = {}  # Last reported to routing.
-        self._grant_watch = GrantWatch()
+        self._grant_watch = GrantWatch(unix)
         self._used: set[str] = set()  # Services that may have a listener, or have a connector.
         self._connected: list[ServiceKey] = []  # Those with a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
@@ -422,7 +422,7 @@ class SiteServices:
             self._office.keep()
         if self.pins.may_change and self._wanted is not None and self._follow_rules(self._wanted):
             self.advertise()
-        if (ends := self._routing.table.grants_end) is not None and time.time() >= ends:
+        if (ends := self._routing.table.grants_end) is not None and self._unix() >= ends:
             self._take(self._routing.grants_ended(now))
         self._applied.look_at_credentials(self._plan.services)
         self._changes.look_at_rates(self._rates(), now)

@@ -1,7 +1,6 @@
 """The last quarter of an hour of every service port: reads the forwarder and stores the history."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import ceil, floor, inf
 
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
@@ -28,12 +27,10 @@ class HistoryRecorder:
     all of them alike.
     """
 
-    def __init__(
-        self, timers: Timers, router: SiteRouter, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, timers: Timers, router: SiteRouter) -> None:
         self._timers = timers
         self._router = router
-        self._clock = WallClock(timers.now, wall)
+        self._clock = WallClock(timers.now, router.unix)
         self._history = History()
         self._means = InFlightMeans()
         self._means_beside = InFlightMeans()

@@ -41,7 +41,7 @@ class Flows:
         self._router = router
         self._part = part
         self._per_s = max(1, limits.FLOWS_PER_S // part.count)
-        self._clock = WallClock(timers.now)
+        self._clock = WallClock(timers.now, router.unix)
         self._number = 0
         self._ended: deque[_Ended] = deque(maxlen=limits.FLOWS_KEPT)
         self._under_way: dict[int, Flow] = {}

@@ -1,7 +1,6 @@
 """What sentences claim, and whether that is so."""
 
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -42,27 +41,25 @@ def _since_away(truth: Truth, teller: str, match: re.Match[str]) -> str:
     """Of a link it is said since when that one is down: other ones may have led there for a while,
     or the site have gone before."""
     if match[2]:
-        return _not_lately(match[3])
-    away = "away", teller, match[1]
-    said_s = _age_s(match[3])
-    lasts = truth.lasts(*away), truth.network.facts.lasts_on_the_wall(away)
-    is_off = not min(lasts) - TOLD_S <= said_s <= max(lasts) + TOLD_S
-    return f"{match[1]} is away for {lasts[0]:.1f} s, not {said_s:.0f}" if is_off else ""
+        return _not_lately(truth, teller, match[3])
+    said_s, lasts = _age_s(truth, teller, match[3]), truth.lasts("away", teller, match[1])
+    is_off = abs(said_s - lasts) > TOLD_S
+    return f"{match[1]} is away for {lasts:.1f} s, not {said_s:.0f}" if is_off else ""
 
 
 def _not_in_the_future(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    return _not_lately(match[1])
+    return _not_lately(truth, teller, match[1])
 
 
-def _not_lately(time_of_day: str) -> str:
-    is_lately = -TOLD_S < _age_s(time_of_day) < LONG_S
+def _not_lately(truth: Truth, teller: str, time_of_day: str) -> str:
+    is_lately = -TOLD_S < _age_s(truth, teller, time_of_day) < LONG_S
     return "" if is_lately else "that is long ago, or to come"
 
 
-def _age_s(time_of_day: str) -> float:
-    """How long ago that was, by the clock on the wall, which all sites have; below 0: it comes."""
+def _age_s(truth: Truth, teller: str, time_of_day: str) -> float:
+    """How long ago that was, by the wall clock of router ``teller``; below 0: it comes."""
     hours, minutes, seconds = map(int, time_of_day.split(":"))
-    age_s = time.time() - (hours * 3600 + minutes * 60 + seconds)
+    age_s = truth.network.world[teller].unix() - (hours * 3600 + minutes * 60 + seconds)
     return (age_s + DAY_S / 2) % DAY_S - DAY_S / 2
 
 
@@ -169,8 +166,9 @@ def _at_most(truth: Truth, teller: str, claimed: float, counted: int) -> str:
 
 
 def _is_held(truth: Truth, teller: str, match: re.Match[str]) -> str:
-    if match[2] and not -FLAP_HOLD_S_MAX - TOLD_S < _age_s(match[2]) < OWN_S + 1.0:
-        return f"that is {_age_s(match[2]):.0f} s ago"
+    age_s = _age_s(truth, teller, match[2]) if match[2] else 0.0
+    if not -FLAP_HOLD_S_MAX - TOLD_S < age_s < OWN_S + 1.0:
+        return f"that is {age_s:.0f} s ago"
     over_s = truth.is_over("holding", teller, match[1])
     return f"{teller} held it {over_s:.1f} s ago" if over_s > OWN_S else ""
 

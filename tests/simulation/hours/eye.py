@@ -73,14 +73,18 @@ class Eye:
     def __init__(self, site: SimSite, told: Callable[[Event], None]) -> None:
         """``told`` is called with each event, at once."""
         self.life = site.lives
-        recorder = HistoryRecorder(site.network, site.router, site.network.now)
+        recorder = HistoryRecorder(site.network, site.router)
         recorder.start()
         self._router, self._memory = site.router, SimMemory(site, 10**9).guard
         self._view = view_of(site, recorder, memory=self._memory, is_serving=lambda: True)
         whole = RouterFigures(no_workers())
         self._living = LiveRows(self._view, site.router, recent_of(site, recorder), whole)
-        utc = datetime.now(UTC).isoformat
-        journal = Journal(EventLog(), lambda number, event: None, utc, site.network.now)
+        journal = Journal(
+            EventLog(),
+            lambda number, event: None,
+            lambda: datetime.fromtimestamp(site.unix(), UTC).isoformat(),
+            site.network.now,
+        )
         EpisodeNews(
             site.network,
             site.router.readings,
@@ -142,12 +146,9 @@ class Eye:
         return self._view.own_why(service, None)
 
     def past(self, service: ServiceKey) -> tuple[str, Sequence[PastDecision]]:
-        """What time it is, and the last requests; none where the clock was set meanwhile: that on
-        the wall goes as it wants here."""
-        now = self._view.utc(self._now(), "milliseconds")
+        """What time it is, and the last requests."""
         past = self._view.own_past(service.name, None, REMEMBERED, "all")
-        is_set = now != self._view.utc(self._now(), "milliseconds")
-        return now, () if is_set else past or ()
+        return self._view.utc(self._now(), "milliseconds"), past or ()
 
     def live(self, seen: Seen) -> bytes:
         """As the console and `top` get it."""

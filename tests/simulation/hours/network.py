@@ -1,6 +1,5 @@
 """The truth of the network, whatever services are: which routers run, and which ways there are."""
 
-import time
 from collections.abc import Callable
 from itertools import permutations
 from math import inf
@@ -20,13 +19,10 @@ class Facts:
         self._now = now
         self._last_so: dict[Fact, float] = {}
         self._last_not: dict[Fact, float] = {}
-        self._wall_not: dict[Fact, float] = {}
 
     def note(self, fact: Fact, is_so: bool) -> None:
         """How it is now."""
         (self._last_so if is_so else self._last_not)[fact] = self._now()
-        if not is_so:
-            self._wall_not[fact] = time.time()
 
     def has(self, fact: Fact) -> bool:
         """It was noted."""
@@ -40,10 +36,6 @@ class Facts:
     def lasts(self, fact: Fact, age_s: float = 0.0) -> float:
         """For how many seconds it has been so; 0: it is not, or has not been since then."""
         return max(0.0, self._now() - age_s - self._last_not.get(fact, -inf))
-
-    def lasts_on_the_wall(self, fact: Fact) -> float:
-        """As `lasts`, by the clock that sentences are made with: it goes on while we compute."""
-        return time.time() - self._wall_not.get(fact, -inf)
 
     def reset_ways(self, of: str = "") -> None:
         """All ways may be lost for a moment, or those of one router or site."""

@@ -1,5 +1,6 @@
 """A name in a rule means the site that had it when it was resolved, even if it moves later."""
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -48,7 +49,8 @@ class Site:
         self.start()
 
     def start(self) -> None:
-        self.pins = RulePins(FileKeeper(self.directory / "state.json"), self.journal.tell)
+        keeper = FileKeeper(self.directory / "state.json")
+        self.pins = RulePins(keeper, self.journal.tell, time.time)
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_a_process_that_follows_decides_nothing(site: Site) -> None:
     worker = site.directory / "worker"
     worker.mkdir()
     keeper = FileKeeper(worker / "state.json", shared=site.directory)
-    pins = RulePins(keeper, site.journal.tell)
+    pins = RulePins(keeper, site.journal.tell, time.time)
     assert taken(pins.resolve(rules("alpha"), table(alpha=LIAR))) == ()
     site.pins.resolve(rules("alpha"), table(alpha=ALPHA))
     assert taken(pins.resolve(rules("alpha"), table(alpha=LIAR))) == (ALPHA,)

@@ -151,14 +151,14 @@ def test_moments_are_told_by_the_clock_of_now_and_a_late_step_is_one_longer_one(
     (a,) = world.sites.values()
     a.declare()
     a.serve(1, capacity=1)
-    wall = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() - a.network.now()
-    recorder = HistoryRecorder(a.network, a.router, lambda: wall + a.network.now())
+    a.set_clock(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp() - world.unix())
+    recorder = HistoryRecorder(a.network, a.router)
     recorder.start()
     world.run(3 * limits.HISTORY_STEP_S + 1)
     before = [sample.at for sample in only(recorder).samples]
-    wall += 0.3  # It is slewed.
+    a.set_clock(0.3)  # It is slewed.
     assert [sample.at for sample in only(recorder).samples] == before
-    wall -= 86_400  # An operator sets it.
+    a.set_clock(-86_400)  # An operator sets it.
     assert [sample.at for sample in only(recorder).samples] == [
         at.replace("2026-01-01", "2025-12-31") for at in before
     ]
@@ -476,7 +476,8 @@ def sparse(monkeypatch: pytest.MonkeyPatch, *, rests: bool) -> tuple[list[Histor
         a.serve(1, capacity=1, service_s=0.7)
         b.serve(1, capacity=100, service_s=0.7)
         world.run(5.1)
-        recorder = HistoryRecorder(a.network, a.router, lambda: 1e9 + world.internet.now)
+        a.set_clock(1e9 - world.unix())
+        recorder = HistoryRecorder(a.network, a.router)
         recorder.start()
         for number in range(12):
             a.offer(3, 1 + number % 3)
