@@ -28,10 +28,12 @@ LINK_PORT = 55671
 class SimIdentity:
     """An identity whose signatures are hashes."""
 
-    def __init__(self, name: str, router: str) -> None:
+    def __init__(self, name: str, router: str, generation: int = 0) -> None:
+        """``generation``: the number of sites that had this name before, each with another key."""
         self.name = name
         self.router = RouterId(router)
-        self.public_key = b"key of " + name.encode()
+        self.generation = generation
+        self.public_key = b"key of " + name.encode() + b"'" * generation
         self.site = self.site_of(self.public_key)
 
     def sign(self, data: bytes) -> bytes:

@@ -30,6 +30,8 @@ CALM = 40
 """The seed of an hour of three routers with two http services."""
 OF_TWO_ROUTERS = 1
 """The seed of an hour in which site a has two routers."""
+WITH_AN_EDGE = 22
+"""The seed of an hour in which site c is an edge."""
 DIFFER = "two sites declare it differently"
 FULL = "every site that may serve it is full"
 FALSE = (
@@ -438,3 +440,47 @@ def test_another_owner_and_another_declaration_in_force_are_noticed() -> None:
             lie = msgspec.structs.replace(problem, message=message)
             status = msgspec.structs.replace(said.status, problems=(lie,))
             assert list(owned.wrong(key, [view], said._replace(status=status))) != []
+
+
+def test_routers_that_are_replaced_have_other_ids_and_are_reached() -> None:
+    hour = Hour(OF_TWO_ROUTERS)
+    world, actor = hour.world, Actor(hour.world, hour.truths, random.Random(1))
+    before = {site.identity.router for site in world.sites.values()}
+    actor.replace_routers(world["a"])
+    for _ in range(40):
+        world.run(1.0)
+        actor.go_on()
+    a, b, _, a2 = world.sites.values()
+    assert not {a.identity.router, a2.identity.router} & before
+    assert hour.network.gone == set()
+    for site in (a, a2):
+        assert site.router.routing.table.sites[b.identity.site].reachable
+    assert b.router.routing.table.sites[a.identity.site].reachable
+
+
+def test_a_site_that_is_made_again_is_another_one_of_its_name() -> None:
+    hour = Hour(OF_TWO_ROUTERS)
+    world, actor = hour.world, Actor(hour.world, hour.truths, random.Random(1))
+    b, before = world["b"], world["b"].identity.site
+    actor.delete(b)
+    world.run(15.0)
+    assert actor.make_again(world["a"]) == "b"
+    world.run(15.0)
+    assert (b.name, b.identity.site == before, b.services, b.connectors) == ("b", False, {}, {})
+    for key in ("a", "c"):
+        table = world[key].router.routing.table
+        assert table.sites[b.identity.site].reachable
+        assert before in table.deleted or before not in table.sites
+
+
+def test_an_edge_dials_another_neighbor_instead_of_one() -> None:
+    hour = Hour(WITH_AN_EDGE)
+    world, actor = hour.world, Actor(hour.world, hour.truths, random.Random(1))
+    c = world["c"]
+    before = set(c.links)
+    assert actor.replace_a_neighbor(c) != "none"
+    assert (len(before - set(c.links)), len(set(c.links) - before)) == (1, 1)
+    world.run(20.0)
+    neighbors = {line.neighbour_name for line in c.router.links.status() if line.state == "up"}
+    assert {f"to-{name}" for name in neighbors} <= set(c.links)
+    assert neighbors

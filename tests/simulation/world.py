@@ -492,6 +492,26 @@ class SimSite:
         self.siblings = [first]
         self.start()
 
+    def become_another_router(self) -> None:
+        """Start again with another router id: as a pod in the place of one that ended."""
+        self.identity = SimIdentity(self.name, self._next_router(), self.identity.generation)
+        self.start()
+
+    def become_another_site(self) -> None:
+        """Start again as another site of the same name: with another key, without documents or
+        state. Its targets are there.
+        """
+        self.identity = SimIdentity(self.name, self._next_router(), self.identity.generation + 1)
+        self.keeper = MemoryKeeper(self.world.internet, self.unix)
+        for documents in (self.links, self.services, self.connectors, self.policies):
+            documents.clear()
+        self.declared_at_s.clear()
+        self.start()
+
+    def _next_router(self) -> str:
+        """An id that no router of this world had."""
+        return f"{int(self.identity.router, 16) + 0x100:016x}"
+
     def unlink(self, other: "SimSite") -> None:
         """Delete the link to ``other``: it drains."""
         del self.links[f"to-{other.name}"]

@@ -19,6 +19,8 @@ POLICIES: Final = (
 )
 CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", "auto", None)
 STILL_S: Final = (1.0, 2.0, 5.0, 10.0)
+REPLACED_S: Final = 3.0
+"""After so long a router in the place of another one is ready, and the next one is replaced."""
 
 
 class Actor:
@@ -198,6 +200,23 @@ class Actor:
         self._network.note_reset()  # It may lead to another router of that site than before.
         return f"{site.name} {other.name}"
 
+    def replace_a_neighbor(self, site: SimSite) -> str:
+        """Of an edge: it dials another site instead of one that it dialed."""
+        edges = [self._world[key] for key in sorted(self._world.edges)]
+        for edge in filter(self._runs, edges):
+            others = [
+                one
+                for one in self._world.sites.values()
+                if one is not edge and self._runs(one) and f"to-{one.name}" not in edge.links
+            ]
+            if edge.links and others:
+                old, new = self._chance.choice(sorted(edge.links)), self._chance.choice(others)
+                del edge.links[old]
+                edge.link(new, self._chance.choice((1, 3)))
+                self._network.note_reset()
+                return f"{edge.name} {old} by {new.name}"
+        return "none"
+
     def refuse_connections(self, site: SimSite) -> None:
         for target in self._some(site):
             target.refuse()
@@ -294,6 +313,36 @@ class Actor:
         self._network.deleted.add(site.name)
         return self.stop(site)
 
+    def make_again(self, site: SimSite) -> str:
+        """A site of the name of one that was deleted. It is linked as that one was, by new tokens,
+        and has none of its documents.
+        """
+        if self._is_one_away() or self._network.frozen or not self._deleted:
+            return "none"
+        (key,) = self._deleted
+        again = self._world[key]
+        dialed, dialing = dict(again.links), self._unlink_all(again)
+        again.become_another_site()
+        for other, cost in dialing:
+            other.link(again, cost)
+        again.links.update(dialed)
+        again.apply()
+        self._deleted.clear()
+        self._network.deleted.clear()
+        self._network.gone.discard(key)
+        self._network.note_reset()
+        return key
+
+    def _unlink_all(self, site: SimSite) -> list[tuple[SimSite, int]]:
+        """Delete all links to a site: the routers that dialed it, and the costs."""
+        found = []
+        for other in self._world.sites.values():
+            link = other.links.get(f"to-{site.name}")
+            if link is not None and other is not site:
+                other.unlink(site)
+                found.append((other, link.cost or 1))
+        return found
+
     @property
     def _first_name(self) -> str:
         """Of the site that stays."""
@@ -310,13 +359,16 @@ class Actor:
         return self._key(site)
 
     def stop(self, site: SimSite) -> str:
-        if self._is_one_away():
-            return "none"
+        return "none" if self._is_one_away() else self._stop(site, lambda: None)
+
+    def _stop(self, site: SimSite, ended: Callable[[], None]) -> str:
+        """``ended`` is called once it has."""
         name = self._key(site)
         self._stopping.add(name)
 
         def closed() -> None:
             self._stopping.discard(name)
+            ended()
 
         close = site.router.close
 
@@ -327,6 +379,37 @@ class Actor:
         site.router.close = close_and_say_nothing  # type: ignore[method-assign]
         site.stop(closed, grace_s=self._chance.choice((1.0, 10.0)))
         return name
+
+    def replace_routers(self, site: SimSite) -> str:
+        """Of a site, one after the other, as a Deployment does: each drains and ends, and another
+        one takes its place.
+        """
+        if self._is_one_away():
+            return "none"
+        own = [key for key, one in self._world.sites.items() if one.name == site.name]
+        self._replace(own)
+        return " ".join(own)
+
+    def _replace(self, keys: Sequence[str]) -> None:
+        """The first one of them, and then the others."""
+        if not keys or keys[0] in self._deleted:
+            return
+        key, *others = keys
+        site = self._world[key]
+
+        def ended() -> None:
+            site.become_another_router()
+            self._network.gone.discard(key)
+            self._network.note_reset()
+            self._later(REPLACED_S, lambda: self._replace(others))
+
+        if self._is_one_away() or not self._runs(site):
+            self._later(REPLACED_S, lambda: self._replace(keys))
+        else:
+            self._stop(site, ended)
+
+    def _later(self, after_s: float, what: Callable[[], None]) -> None:
+        self._coming.append((self._network.now + after_s, what))
 
     def stand_still(self, site: SimSite) -> str:
         """As a process that is stopped, or a machine that sleeps."""
@@ -342,7 +425,7 @@ class Actor:
             if self._runs(self._world[key]):
                 self._world[key].apply()  # Documents may have changed meanwhile.
 
-        self._coming.append((self._network.now + still_s, thaw))
+        self._later(still_s, thaw)
         return f"{key} {still_s} s"
 
     def go_on(self) -> None:
