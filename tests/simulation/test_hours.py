@@ -484,3 +484,21 @@ def test_an_edge_dials_another_neighbor_instead_of_one() -> None:
     neighbors = {line.neighbour_name for line in c.router.links.status() if line.state == "up"}
     assert {f"to-{name}" for name in neighbors} <= set(c.links)
     assert neighbors
+
+
+def test_times_are_those_of_the_clock_of_the_router_that_says_them() -> None:
+    hour = calm()
+    b = hour.world["b"]
+    b.kill()
+    hour.network.gone.add("b")
+    pass_time(hour, 80)
+    a, eye = hour.world["a"], hour.watch("a").eye
+    for by_s in (-3_600.0, 7_200.0):
+        a.set_clock(by_s)
+        said = eye.seen().said(SERVICE)
+        texts = [text for text in eye.sentences_of(said, SERVICE) if "UTC" in text]
+        assert texts
+        for text in texts:
+            assert list(false_of(hour.truths, "a", text)) == []
+    a.set_clock(-60.0)
+    assert any(list(false_of(hour.truths, "a", text)) for text in texts)

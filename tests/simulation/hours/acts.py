@@ -19,6 +19,7 @@ POLICIES: Final = (
 )
 CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", "auto", None)
 STILL_S: Final = (1.0, 2.0, 5.0, 10.0)
+CLOCKS_S: Final = (-86_400.0, -3_600.0, -61.0, -2.0, 0.3, 5.0, 3_600.0)
 REPLACED_S: Final = 3.0
 """After so long a router in the place of another one is ready, and the next one is replaced."""
 
@@ -410,6 +411,12 @@ class Actor:
 
     def _later(self, after_s: float, what: Callable[[], None]) -> None:
         self._coming.append((self._network.now + after_s, what))
+
+    def set_clock(self, site: SimSite) -> str:
+        """The wall clock of a router's machine is wrong from now on, or right again."""
+        by_s = self._chance.choice(CLOCKS_S)
+        site.set_clock(by_s)
+        return f"{self._key(site)} {by_s:+.0f} s"
 
     def stand_still(self, site: SimSite) -> str:
         """As a process that is stopped, or a machine that sleeps."""
