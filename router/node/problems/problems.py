@@ -297,7 +297,12 @@ def _away(owners: Sequence[SiteId], known: KnownSites) -> list[SiteId]:
 def _gone(service: str, owners: Sequence[SiteId], known: KnownSites, hint: str) -> tuple[str, str]:
     """A sentence, after another one, about the sites that declared ``service`` last, and the next
     step. ``hint``: the step if there are none."""
-    table, name_of, why = known.table, known.name_of, ""
+    table, why = known.table, ""
+
+    def name_of(site: SiteId) -> str:
+        """With its id if another site, which is reached, has its name by now."""
+        return table.name_of(site, known.name_of(site))
+
     barred = table.barred.get(service, ())
     gone = [site for site in owners if site in known.deleted]
     away = _away(owners, known)

@@ -388,6 +388,14 @@ def test_a_service_whose_owner_was_deleted_is_to_be_created() -> None:
     assert problem.hint == "sitectl service create shop PORT"
 
 
+def test_a_site_that_is_gone_is_not_called_as_another_one_that_has_its_name_by_now() -> None:
+    found = [(Undeclared("Connector", "here", "shop"), [SiteId("b")])]
+    again = table(d="east")
+    for deleted, verb in ({SiteId("b")}, "was deleted"), (set[SiteId](), "is not reached"):
+        (problem,) = of_undeclared(found, known(again, deleted), OPEN)
+        assert problem.message.endswith(f"shop. east@b, which declared it last, {verb}.")
+
+
 def test_a_service_whose_owner_is_away_is_not_to_be_created() -> None:
     found = [(Undeclared("Connector", "here", "shop"), [SiteId("b"), SiteId("c")])]
     sites = table(c="west")
