@@ -7,6 +7,8 @@ connections that last; in some there is another service over the same links, or 
 an edge, or has two routers, or clients give up, or half of the requests are sheddable. Every few
 seconds an operator drains a site, kills a target, cuts a link or lets it flap, lets a router stand
 still or find its port taken, misspells a name, changes a policy, or takes that back (`acts`).
+Routers are replaced one after the other, clocks are set, a site is deleted and made again, and an
+edge dials another neighbor.
 
 The law: **a sentence in the present is true, or was within the last seconds where it comes from
 another site; a figure is one of the last seconds; a lasting state is reported; and each is of the
