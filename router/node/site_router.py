@@ -81,6 +81,8 @@ class SiteRouter:
         self.unix = unix
         self._credentials, self._keeper, self._tell = credentials, keeper, tell
         self.version, self.is_edge = start.version, start.is_edge
+        self.wall_clock = WallClock(network.now, unix)
+        self.wall_clock.watch(network)
         # Knowledge of other sites, and who may report on them.
         self.routing = self._new_routing()
         self.edges = AttachedEdges()
@@ -277,7 +279,7 @@ class SiteRouter:
         )
 
     def _new_notes(self) -> SiteNotes:
-        utc = WallClock(self._network.now, self.unix).utc
+        utc = self.wall_clock.utc
         return SiteNotes(
             self._network,
             self.unix,
@@ -531,3 +533,4 @@ class SiteRouter:
         self._load.close()
         self.doors.close()
         self.routing_run.close()
+        self.wall_clock.close()

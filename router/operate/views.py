@@ -24,7 +24,6 @@ from router.node.news.bar_news import bar_views
 from router.node.problems import listener_problems
 from router.node.problems.left_out import NOTHING, Lack, LeftOut
 from router.node.site_router import SiteRouter
-from router.node.time_text import WallClock
 from router.operate.bursts.burst_runs import BurstRunner
 from router.operate.figures.figure_scope import FigureScope
 from router.operate.figures.link_views import HELD_BACK, NO_ROOM_THERE, link_views
@@ -76,7 +75,7 @@ class OperatorView:
         self._router, self._network, self._whole, self._facts = router, network, whole, facts
         self._order, self._caller_metrics = order, caller_metrics
         self._burst_runner, self._observability = burst_runner, observability
-        self._clock = WallClock(network.now, router.unix)
+        self._clock = router.wall_clock
         self.utc = self._clock.utc
         """ISO 8601 of the network's seconds."""
         self.rows = ServiceRows(router, whole, self.utc)

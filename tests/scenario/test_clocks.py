@@ -1,7 +1,10 @@
 """Hosts whose clock is wrong: the effects on links, tokens and certificates, and the messages."""
 
+from datetime import datetime, timedelta
+
+from tests.scenario.clients import fetch
 from tests.scenario.clocks import Host
-from tests.scenario.harness import Network
+from tests.scenario.harness import SHOP_PORT, Network
 from tests.scenario.waiting import until
 
 CLOCK_TEXTS = ("the clocks differ by", "date -u", "timedatectl")
@@ -93,6 +96,24 @@ def test_a_clock_that_jumps_ahead_and_back_renews_certificates_at_once(net: Netw
     third = jumping.token(net, "--token-type", "cert")
     other.site.ctl("link", "delete", "jumping")
     other.site.ctl("link", "create", str(third), "--name", "again", "--wait", "50")
+
+
+def test_a_request_before_a_sleep_keeps_its_time(net: Network) -> None:
+    host = Host(net, "host")
+    host.site.declare("shop")
+    host.site.connect("shop", net.http("host"))
+    host.start()
+    net.ready("shop", {"host": 1}, host.site)
+    assert fetch(host.site.address, SHOP_PORT).status == 200
+    (told,) = host.site.json("why", "shop", "--last", "1")
+    host.set_clock("+1d")  # As after a night, in which the monotonic clock stood still.
+    until(lambda: events(host).count("clock-moved") == 1, "the jump is told")
+    assert [one["at"] for one in host.site.json("why", "shop", "--last", "1")] == [told["at"]]
+    assert fetch(host.site.address, SHOP_PORT).status == 200
+    later, before = host.site.json("why", "shop", "--last", "2")
+    assert before["at"] == told["at"]
+    apart = datetime.fromisoformat(later["at"]) - datetime.fromisoformat(told["at"])
+    assert apart >= timedelta(days=1)
 
 
 def test_a_site_made_while_the_clock_was_years_behind_starts_and_says_what_to_do(

@@ -13,7 +13,6 @@ from router.model.specs import ServiceSpec
 from router.model.ticks import next_tick
 from router.net.ports import Timer, Timers
 from router.node.site_router import SiteRouter
-from router.node.time_text import WallClock
 from router.workers.history_sites import HistorySites
 
 EXACT_S = 1e-6  # Tolerance, so that a step or look exactly at a tick is not left to the next one.
@@ -23,14 +22,13 @@ GOLDEN = (5**0.5 - 1) / 2  # The fractional parts of its multiples are spread ev
 class HistoryRecorder:
     """Owner of the history. Reads a bounded number of service ports at once.
 
-    Moments are monotonic, and converted to wall-clock time when asked for: setting the clock shifts
-    all of them alike.
+    Moments are monotonic, and converted to wall-clock time when asked for, as `WallClock` does.
     """
 
     def __init__(self, timers: Timers, router: SiteRouter) -> None:
         self._timers = timers
         self._router = router
-        self._clock = WallClock(timers.now, router.unix)
+        self._clock = router.wall_clock
         self._history = History()
         self._means = InFlightMeans()
         self._means_beside = InFlightMeans()

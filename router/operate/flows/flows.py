@@ -13,7 +13,6 @@ from router.model import limits
 from router.net.ports import Timer, Timers
 from router.node.parts import WHOLE, Part
 from router.node.site_router import SiteRouter
-from router.node.time_text import WallClock
 from router.operate.flows.flow_shapes import Noted, noted, shown
 from router.operate.why.recent_decisions import decision_of
 from router.service.observers import Finished, Flow
@@ -41,7 +40,7 @@ class Flows:
         self._router = router
         self._part = part
         self._per_s = max(1, limits.FLOWS_PER_S // part.count)
-        self._clock = WallClock(timers.now, router.unix)
+        self._clock = router.wall_clock
         self._number = 0
         self._ended: deque[_Ended] = deque(maxlen=limits.FLOWS_KEPT)
         self._under_way: dict[int, Flow] = {}
