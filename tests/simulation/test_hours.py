@@ -393,6 +393,21 @@ def test_a_router_that_stood_still_reads_the_documents_that_changed_meanwhile() 
     assert "SW0353" in hour.watch("a2").eye.seen().said(SERVICE).codes(SERVICE.name)
 
 
+def test_an_act_at_the_owner_is_not_undone_by_another_router_of_its_site(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    removal = {"remove_the_service": Actor.remove_the_service}
+    monkeypatch.setattr("tests.simulation.hours.acts.ACTS", removal)
+    hour = Hour(OF_TWO_ROUTERS)
+    a, a2 = hour.world["a"], hour.world["a2"]
+    for seed in range(8):  # Which router an act is about is chance.
+        a.declare()
+        actor = Actor(hour.world, hour.truths, random.Random(seed))
+        actor.share_documents(a)
+        actor.act()
+        assert SERVICE.name not in a.services.keys() | a2.services.keys()
+
+
 def test_two_routers_of_a_site_link_up_however_often_each_has_started() -> None:
     world = World(3, "a", "b", "a2")
     a, b, a2 = world.sites.values()

@@ -51,9 +51,11 @@ class Actor:
         name = self._chance.choice(list(ACTS))
         site = self._chance.choice(running)
         self._truth = self._chance.choice(self._truths)
+        changed = {id(one): (one, _documents(one)) for one in (site, self._owner)}
         done = ACTS[name](self, site) or self._key(site)
-        for one in {id(one): one for one in (site, self._owner)}.values():
-            self.share_documents(one)
+        for one, before in changed.values():
+            if _documents(one) != before:
+                self.share_documents(one)
         return f"{self._network.now:.1f} {name} {done}{self._of_which}"
 
     @property
@@ -451,6 +453,11 @@ class Actor:
 
     def _other(self, site: SimSite) -> SimSite:
         return self._chance.choice([one for one in self._world.sites.values() if one is not site])
+
+
+def _documents(site: SimSite) -> tuple[Mapping[str, Any], ...]:
+    """Those that all routers of a site read."""
+    return dict(site.policies), dict(site.services), dict(site.connectors)
 
 
 _NO_ACTS: Final = ("act", "share_documents", "go_on")
