@@ -1,11 +1,15 @@
 """One row of the table of settings makes its YAML, its flag, its key and its line in the docs."""
 
+import re
+from pathlib import Path
+from textwrap import dedent, indent
+
 import click
 import msgspec
 import pytest
 from click.testing import CliRunner
 
-from router.documents import quantities, readers
+from router.documents import quantities, readers, schema
 from router.documents.fields import Field, Shape, default_text, value_text
 from router.documents.nodes import Findings, parse
 from router.documents.readers import Bad
@@ -26,6 +30,7 @@ class Made(msgspec.Struct):
     cool_down_s: float = 15.0
 
 
+ROOT = Path(__file__).resolve().parents[4]
 ROW = Field(
     "cool_down_s",
     quantities.DurationReader(1.0, 60.0),
@@ -128,3 +133,10 @@ def test_what_a_site_says_becomes_keys_when_it_moves_to_a_namespace() -> None:
         "tells": "nothing",
     }
     assert site_keys.configured_keys(SiteSpec()) == {}
+
+
+def test_the_row_that_the_page_shows_is_one_of_the_table() -> None:
+    page = (ROOT / "docs" / "extend.md").read_text()
+    shown = re.sub(r"  # .*", "", page.partition("```python\n")[2].partition("```")[0])
+    table = Path(schema.__file__).read_text()
+    assert indent(dedent(shown).strip() + ",\n", 8 * " ") in table
