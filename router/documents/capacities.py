@@ -143,7 +143,7 @@ def problem_of(
         return (
             "resume",
             f"resume {resume} is above the rate {rate_text(least)}: it would never be over",
-            f"Use {rate_text(least * limits.RATE_RESUME_SHARE)}",
+            f"Use {rate_text(float(f'{least * limits.RATE_RESUME_SHARE:.3g}'))}",
         )
     return "", "", ""
 

@@ -151,6 +151,7 @@ spec:
         (CONNECTOR + "  service: shop\n  capacity: 5/s,6/s\n", 6, 13, "twice"),
         (CONNECTOR + "  service: shop\n  capacity: 15/m\n", 6, 13, "like 10, 15/s or auto"),
         (CONNECTOR + "  service: shop\n  capacity: 15/s\n  resume: 16/s\n", 7, 11, "above"),
+        (CONNECTOR + "  service: shop\n  capacity: 10/s\n  resume: 16/s\n", 7, 11, "Use 6.67/s"),
         (CONNECTOR + "  service: shop\n  capacity: 15\n  resume: 9/s\n", 7, 11, "belongs to a"),
         (CONNECTOR + "  service: shop\n  window: 9s\n", 6, 11, "window belongs to a rate"),
         (CONNECTOR + "  service: shop\n  stay: 9s\n", 6, 9, "stay belongs to a rate"),
