@@ -4,6 +4,7 @@ The runtimes share the same directory and the same verbs; only ``runtime.yaml`` 
 ``--platform podman`` `init` starts the router at once, as Skupper's does.
 """
 
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -105,6 +106,11 @@ def keep_in_podman(site: DirectorySite, wish: ContainerWish) -> bool:
     return spec != before
 
 
+def _document_file(site: DirectorySite) -> Path:
+    found = site.find("Site", site.name)
+    return site.directory / found.source if found is not None else site.config
+
+
 def update(site: DirectorySite, image: ImageFlags, timeout_s: float, *, force: bool) -> bool:
     """Run the router from another image, or restart it. False: nothing to change."""
     before = read_spec(site)
@@ -112,7 +118,7 @@ def update(site: DirectorySite, image: ImageFlags, timeout_s: float, *, force: b
         raise usage(
             f"the router of {site.name!r} runs without a container; its settings are in its "
             "document",
-            "Edit config/site-NAME.yaml, it counts at once; for another version install that",
+            f"Edit {_document_file(site)}, it counts at once; for another version install that",
         )
     spec = with_flags(before, image)
     require_words(site, spec)

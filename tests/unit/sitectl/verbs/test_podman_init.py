@@ -125,7 +125,8 @@ def test_a_site_that_runs_as_a_process_is_not_taken_over(
 def test_update_of_a_plain_process_says_what_to_edit(here: CommandLine) -> None:
     refused = here("update", "--image", "x")
     assert refused.exit_code == 2
-    assert "site-NAME.yaml" in refused.stderr
+    assert f"Next: Edit {here.state}/" in refused.stderr
+    assert "site-NAME.yaml" not in refused.stderr
 
 
 def test_switch_to_podman_holds_for_the_commands_that_follow(
