@@ -45,8 +45,10 @@ class _Bundle:
             self._tar = tarfile.open(place)  # noqa: SIM115  # Read from until the command ends.
             members = self._tar.getmembers()
         except (OSError, tarfile.TarError) as error:
+            # If the file does not open, tarfile has a line for each of its readers.
+            cause = "it is no tar archive, or cut off" if "\n" in str(error) else error
             raise usage(
-                f"{place} is neither a directory nor an archive that can be read: {error}",
+                f"{place} is neither a directory nor an archive that can be read: {cause}",
                 "Name the file spillway-VERSION.tar, or the directory that it unpacks to",
             ) from None
         for member in members:
