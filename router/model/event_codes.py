@@ -25,7 +25,9 @@ class EventCode(msgspec.Struct, frozen=True):
 
 _ALL: Final = (
     # Audit: who did what.
-    EventCode("command", "audit", "router", "an order was carried out: revoke, renew, rebalance, …"),
+    EventCode(
+        "command", "audit", "router", "an order was carried out: revoke, renew, rebalance, …"
+    ),
     EventCode("command-failed", "audit", "router", "an order was not carried out"),
     EventCode("document-added", "audit", "document", "a document counts from now on"),
     EventCode("document-changed", "audit", "document", "fields of a document have other values"),
