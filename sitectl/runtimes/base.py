@@ -24,6 +24,9 @@ class Runtime(ABC):
         First makes its units or its container, or updates them to this version.
         """
 
+    def fetch(self) -> None:  # noqa: B027 - a plain process needs nothing.
+        """Have on this host what `start` needs, such as an image. Failure: it cannot be had."""
+
     @abstractmethod
     def stop(self, timeout_s: float) -> bool:
         """Have the router drain and end; returns when it is gone. False: none ran."""

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from router.model.addresses import join, split
 from router.model.specs import SiteSpec
-from sitectl.base.failure import conflict, usage
+from sitectl.base.failure import Failure, conflict, usage
 from sitectl.runtimes import presence, runtime_of
 from sitectl.runtimes.image import ImageFlags, stated_image, stated_policy
 from sitectl.runtimes.manager import own_scope
@@ -112,7 +112,10 @@ def _document_file(site: DirectorySite) -> Path:
 
 
 def update(site: DirectorySite, image: ImageFlags, timeout_s: float, *, force: bool) -> bool:
-    """Run the router from another image, or restart it. False: nothing to change."""
+    """Run the router from another image, or restart it. False: nothing to change.
+
+    Failure: the image cannot be had. The router and its image setting stay as they are.
+    """
     before = read_spec(site)
     if before.kind not in IN_CONTAINERS:
         raise usage(
@@ -125,6 +128,12 @@ def update(site: DirectorySite, image: ImageFlags, timeout_s: float, *, force: b
     if spec != before:
         write_spec(site, spec)
     runtime = runtime_of(site)
+    if spec != before or force:
+        try:
+            runtime.fetch()  # Before the router that runs is stopped.
+        except Failure:
+            write_spec(site, before)
+            raise
     if force:
         runtime.stop(timeout_s)
     return runtime.start(timeout_s)

@@ -70,6 +70,12 @@ class ContainerRuntime(Runtime):
     def container(self) -> Container:
         """The wanted container, from the site's current files."""
 
+    def fetch(self) -> None:
+        """Have the image here, pulled if the policy says so."""
+        self.program.path()
+        wanted = self.container()
+        self.program.require_image(wanted.image, wanted.pull_policy)
+
     def start(self, timeout_s: float) -> bool:
         """Make the container, or bring it to what the files say; returns when it is ready."""
         self.program.path()

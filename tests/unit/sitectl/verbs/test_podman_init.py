@@ -105,6 +105,23 @@ def test_a_bad_image_changes_nothing(sitectl: CommandLine, engine: FakeEngine) -
     assert spec_of(sitectl)["image"] == "registry.test/router:1"
 
 
+@pytest.mark.parametrize("force", [(), ("--force-restart",)])
+def test_an_image_that_cannot_be_had_leaves_router_and_setting_as_they_are(
+    sitectl: CommandLine, engine: FakeEngine, force: tuple[str, ...]
+) -> None:
+    """The next start would have failed; with the restart, the router was stopped before."""
+    sitectl.ok(*INIT, "--image", "registry.test/router:1")
+    engine.set(image=False)
+    wrong = ("--image", "registry.test/router:9", "--image-pull-policy", "never")
+    refused = sitectl("update", *wrong, *force)
+    assert refused.exit_code == 1
+    assert "image registry.test/router:9 is not on this host" in refused.stderr
+    assert spec_of(sitectl)["image"] == "registry.test/router:1"
+    assert engine.state["container"]["State"]["Status"] == "running"
+    assert not engine.said("podman stop")
+    assert len(engine.said("podman run")) == 1
+
+
 def test_a_site_that_runs_as_a_process_is_not_taken_over(
     sitectl: CommandLine, engine: FakeEngine
 ) -> None:
