@@ -80,7 +80,7 @@ _ALL: Final = (
         "connections-refused",
         "event",
         "service",
-        "client connections were reset: their address had too many for the places that are left",
+        "client connections were reset: their address had too many",
     ),
     EventCode("target-answers", "event", "target", "one got an answer again"),
     EventCode("target-stuck", "event", "target", "requests wait for a target that completes none"),

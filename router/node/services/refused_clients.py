@@ -12,12 +12,17 @@ Refused = Mapping[ServiceKey, int]
 
 
 class RefusedClients:
-    """``refused``: counts of this process."""
+    """``refused``: counts of this process. ``per_source``: the configured limit of one address."""
 
-    __slots__ = ("_beside", "_refused", "_seen", "_tell", "_told")
+    __slots__ = ("_beside", "_per_source", "_refused", "_seen", "_tell", "_told")
 
-    def __init__(self, refused: Callable[[], Refused], tell: Tell) -> None:
-        self._refused, self._tell = refused, tell
+    def __init__(
+        self,
+        refused: Callable[[], Refused],
+        tell: Tell,
+        per_source: Callable[[ServiceKey], int | None] = lambda _: None,
+    ) -> None:
+        self._refused, self._tell, self._per_source = refused, tell, per_source
         self._beside: Callable[[], Iterable[Refused]] = tuple
         self._seen: dict[ServiceKey, int] = {}
         self._told: dict[ServiceKey, tuple[float, int]] = {}
@@ -41,32 +46,33 @@ class RefusedClients:
             _, so_far = self._told.get(key, (now, 0))
             self._told[key] = now, so_far + count - before
             if not so_far:
-                self._tell(
-                    "warning", "connections-refused", str(key), self._message(key), _hint(key)
-                )
+                self._tell("warning", "connections-refused", str(key), *self._words(key))
         for key, (last, _) in list(self._told.items()):
             if now - last >= limits.REFUSED_CLIENTS_S:
                 del self._told[key]
 
     def notes(self) -> list[Note]:
         """One note for each service port, until none was reset for a while."""
-        return [
-            Note(severity="warning", code="SW0360", message=self._message(key), hint=_hint(key))
-            for key in sorted(self._told)
-        ]
+        found = []
+        for key in sorted(self._told):
+            message, hint = self._words(key)
+            found.append(Note(severity="warning", code="SW0360", message=message, hint=hint))
+        return found
 
-    def _message(self, key: ServiceKey) -> str:
-        count = self._told[key][1]
-        clients = counted(count, "client connection")
+    def _words(self, key: ServiceKey) -> tuple[str, str]:
+        """The message and the hint. Of the two limits, the count does not say which was met."""
+        count, most = self._told[key][1], self._per_source(key)
+        were = f"{counted(count, 'client connection')} of service {key} "
+        were += "was reset" if count == 1 else "were reset"
+        places = "LimitNOFILE= of the unit, or ulimit -n, and limits.connections"
+        own = f"limits.connectionsPerSource of service {key.name}"
+        if most:
+            cause = f"the {most} that limits.connectionsPerSource allows, or too many"
+            more = f"For more: {own}. For more places: {places}"
+        else:
+            cause = "too many"
+            more = f"For more places: {places} and {own}"
         return (
-            f"{clients} of service {key} {'was' if count == 1 else 'were'} reset: the "
-            "address of the client had too many for the places that are left here."
+            f"{were}: the address of the client had {cause} for the places that are left here.",
+            f"See which clients hold connections that they do not use. {more}",
         )
-
-
-def _hint(key: ServiceKey) -> str:
-    return (
-        "See which clients hold connections that they do not use. For more places: LimitNOFILE= of "
-        "the unit, or ulimit -n, and limits.connections and limits.connectionsPerSource of service "
-        f"{key.name}"
-    )

@@ -98,7 +98,9 @@ class SiteServices:
         self._unanswering = UnansweringTargets(forwarder, tell)
         self._unanswering_sites = UnansweringSites(forwarder, tell)
         self._failing = FailingTargets(forwarder.readings.targets, forwarder.ports)
-        self.clients = RefusedClients(lambda: forwarder.readings.refused_clients, tell)
+        self.clients = RefusedClients(
+            lambda: forwarder.readings.refused_clients, tell, self._connections_per_source
+        )
         self._switches = ListenerSwitches(tell)
         forwarder.entry.follow_choices(self._look_at_choice)
         self._refused = RefusedDeclarations(tell)
@@ -135,6 +137,10 @@ class SiteServices:
     def follow_rates(self, rates: Callable[[], Mapping[ServiceKey, RateState]]) -> None:
         """``rates``: this site's state against the rate of each service port that has one."""
         self._rates = rates
+
+    def _connections_per_source(self, key: ServiceKey) -> int:
+        service = self._plan.services.get(key)
+        return service.declaration.spec.limits.connections_per_source if service else 0
 
     @property
     def planned(self) -> Mapping[ServiceKey, PlannedService]:

@@ -57,3 +57,24 @@ def test_those_of_other_workers_count_also_after_one_has_started_again() -> None
     clients.look(2.0)
     (note,) = clients.notes()
     assert note.message.startswith("7 client connections")
+
+
+def test_a_configured_limit_of_an_address_is_named_as_the_likely_cause() -> None:
+    told: list[tuple[str, str]] = []
+
+    def tell(severity: str, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append((message, hint))
+
+    clients = RefusedClients(lambda: {SHOP: 3}, tell, {SHOP: 2}.get)
+    clients.look(0.0)
+    ((message, hint),) = told
+    assert message == (
+        "3 client connections of service shop:8080 were reset: the address of the client had the 2 "
+        "that limits.connectionsPerSource allows, or too many for the places that are left here."
+    )
+    assert hint.endswith(
+        "For more: limits.connectionsPerSource of service shop. For more places: LimitNOFILE= of "
+        "the unit, or ulimit -n, and limits.connections"
+    )
+    (note,) = clients.notes()
+    assert (note.message, note.hint) == (message, hint)
