@@ -114,3 +114,20 @@ class Tell(Protocol):
     def __call__(
         self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
     ) -> None: ...
+
+
+class TellOfService(Protocol):
+    """As `Tell`. ``service``: the name of the service that the event is about, if ``subject`` is
+    another thing.
+    """
+
+    def __call__(
+        self,
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
+    ) -> None: ...

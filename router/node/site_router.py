@@ -19,7 +19,7 @@ from router.link.links import Links
 from router.link.sessions.claims import ClaimJudge
 from router.model import limits
 from router.model.errors import ConfigError
-from router.model.events import Note, Problem, Tell
+from router.model.events import Note, Problem, TellOfService
 from router.model.ids import ServiceKey, SiteId
 from router.model.own_identity import OwnIdentity
 from router.model.rights.sharing import SharingRules, names_of_patterns
@@ -73,7 +73,7 @@ class SiteRouter:
         start: RouterStart,
         *,
         rng: random.Random,
-        tell: Tell,
+        tell: TellOfService,
         unix: Callable[[], float] = time.time,
     ) -> None:
         """``unix``: the wall clock's seconds."""

@@ -353,7 +353,14 @@ class SimSite:
         self.taken.clear()
 
     def _tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
     ) -> None:
         self.world.tell(severity, code, subject, message, hint)
         for hear in self.told:
@@ -598,7 +605,14 @@ class World:
         }
 
     def tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
     ) -> None:
         """Note all that a router journals, for a person who looks at a seed."""
         self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")

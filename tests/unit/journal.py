@@ -12,7 +12,14 @@ class Journal:
         self.hints: list[str] = []
 
     def tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
     ) -> None:
         self.codes.append(code)
         self.messages.append((code, message))

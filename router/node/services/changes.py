@@ -6,7 +6,7 @@ from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import FIRST_DOES_NOT
 from router.model import limits
 from router.model.addresses import join
-from router.model.events import Tell
+from router.model.events import TellOfService
 from router.model.ids import ServiceKey
 from router.node.services.drain_share import DRAINED
 from router.node.services.unsteady_targets import UnsteadyTargets
@@ -24,7 +24,7 @@ class ServiceChanges:
 
     __slots__ = ("_down", "_errors", "_over", "_standing", "_tell", "_way_back", "unsteady")
 
-    def __init__(self, tell: Tell, way_back: Callable[[ServiceKey], str]) -> None:
+    def __init__(self, tell: TellOfService, way_back: Callable[[ServiceKey], str]) -> None:
         """``way_back``: the commands that end the drain of a service port."""
         self._tell, self._way_back = tell, way_back
         self.unsteady = UnsteadyTargets()
@@ -89,7 +89,7 @@ class ServiceChanges:
                     since = self._down.pop((key, address), None)
                     again = "" if since is None else f" again, after {target.since - since:.1f} s"
                     message = f"Target {address} of {key} is ready{again}."
-                    self._tell("info", "target-up", address, message)
+                    self._tell("info", "target-up", address, message, service=key.name)
                 elif before.get(address) and not (target.ready or target.leaving):
                     self._down[key, address] = target.since
                     if target.error == DRAINED:
@@ -102,6 +102,7 @@ class ServiceChanges:
                         address,
                         f"Target {address} of {key} is down: {target.error or 'no answer'}",
                         _WAY_BACK_EJECTED if target.ejected else _WAY_BACK,
+                        service=key.name,
                     )
         self._standing = standing
         self._down = {
@@ -114,7 +115,7 @@ class ServiceChanges:
     def _tell_drained(self, key: ServiceKey, address: str) -> None:
         message = f"Target {address} of {key} takes nothing new: its service is drained here."
         hint = f"To use it again: {self._way_back(key)}"
-        self._tell("info", "target-down", address, message, hint)
+        self._tell("info", "target-down", address, message, hint, service=key.name)
 
     def _look_at_listeners(self, listeners: Mapping[ServiceKey, ListenerState]) -> None:
         errors = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
-from router.model.events import Note, Problem, Tell
+from router.model.events import Note, Problem, TellOfService
 from router.model.ids import ServiceKey, SiteId
 from router.model.messages.adverts import Declaration, TargetsAdvert
 from router.model.messages.exports import Exports
@@ -58,7 +58,7 @@ class SiteServices:
         routing: Routing,
         load: LoadExchange,
         keeper: Keeper,
-        tell: Tell,
+        tell: TellOfService,
         take: Callable[[list[RoutingEvent]], None],
         credentials: Credentials,
         shares: ShareRun,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer, UsualTimes
 from router.exchange.forwarder import Forwarder
-from router.model.events import Note, Tell
+from router.model.events import Note, TellOfService
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import TARGET_STUCK_AWAITED
 from router.node.services.other_workers import OtherWorkers, usual_of_all
@@ -19,7 +19,7 @@ class UnansweringSites:
 
     __slots__ = ("_answered", "_forwarder", "_others", "_streaks", "_table", "_tell")
 
-    def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
+    def __init__(self, forwarder: Forwarder, tell: TellOfService) -> None:
         self._forwarder, self._tell = forwarder, tell
         self._streaks = AnswerStreaks()
         self._table: RouteTable | None = None
@@ -39,17 +39,18 @@ class UnansweringSites:
             return  # The usual case.
         changes = self._streaks.look(counts, self._is_ready, self._usual, now)
         for one in changes.begun:
-            name = self._name(one)
-            self._tell("warning", "site-stuck", name, _begun(one, name, now), _hint(one, name))
+            name, service = self._name(one), one.key.name
+            text, hint = _begun(one, name, now), _hint(one, name)
+            self._tell("warning", "site-stuck", name, text, hint, service=service)
         for one in changes.ended:
-            name = self._name(one)
-            self._tell(
-                "info", "site-moves", name, f"Site {name} answers requests of {one.key} again."
-            )
+            name, service = self._name(one), one.key.name
+            text = f"Site {name} answers requests of {one.key} again."
+            self._tell("info", "site-moves", name, text, service=service)
         for one in changes.freed:
             name = self._name(one)
             text = f"Few requests of {one.key} await an answer of {name} now"
-            self._tell("info", "site-moves", name, f"{text}; it has answered none meanwhile.")
+            text = f"{text}; it has answered none meanwhile."
+            self._tell("info", "site-moves", name, text, service=one.key.name)
         self._forwarder.ports.set_unanswering_sites(
             {
                 key: {SiteId(site): found for site, found in sites.items()}

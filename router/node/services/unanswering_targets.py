@@ -5,7 +5,7 @@ from functools import partial
 
 from router.balance.targets.answer_streaks import AnswerCounts, AnswerStreaks, NoAnswer
 from router.exchange.forwarder import Forwarder
-from router.model.events import Note, Tell
+from router.model.events import Note, TellOfService
 from router.model.ids import ServiceKey
 from router.model.limits import TARGET_STUCK_AWAITED
 from router.node.services.other_workers import OtherTotals, OtherWorkers, usual_of_all
@@ -17,7 +17,7 @@ class UnansweringTargets:
 
     __slots__ = ("_forwarder", "_others", "_streaks", "_tell")
 
-    def __init__(self, forwarder: Forwarder, tell: Tell) -> None:
+    def __init__(self, forwarder: Forwarder, tell: TellOfService) -> None:
         self._forwarder, self._tell = forwarder, tell
         self._streaks = AnswerStreaks()
         self._others: OtherWorkers | None = None
@@ -37,12 +37,14 @@ class UnansweringTargets:
         changes = self._streaks.look(counts, readings.is_ready, usual, now)
         for one in changes.begun:
             code = "target-stuck" if one.is_stuck else "target-silent"
-            self._tell("warning", code, one.address, _begun(one, now), _hint(one))
+            name = one.key.name
+            self._tell("warning", code, one.address, _begun(one, now), _hint(one), service=name)
         for one in changes.ended:
             code = "target-moves" if one.is_stuck else "target-answers"
-            self._tell("info", code, one.address, _ended(one))
+            self._tell("info", code, one.address, _ended(one), service=one.key.name)
         for one in changes.freed:
-            self._tell("info", "target-moves", one.address, _freed(one, now))
+            moved = _freed(one, now)
+            self._tell("info", "target-moves", one.address, moved, service=one.key.name)
         self._forwarder.ports.set_unanswering(self._streaks.found)
 
     def notes(self, now: float) -> list[Note]:

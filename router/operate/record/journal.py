@@ -41,7 +41,14 @@ class Journal:
         """The routing key of a service, which sentences show in place of its name."""
 
     def tell(
-        self, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
     ) -> None:
         """Record and log one event, unless there were too many like it."""
         known = EVENT_CODES.get(code)
@@ -54,6 +61,7 @@ class Journal:
                 message=message,
                 hint=hint,
                 kind=known.kind if known is not None else "event",
+                service=service,
             )
         )
 

@@ -95,10 +95,43 @@ def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
     assert told == [[], ["listener-failed"], [], ["listener-failed"], ["listener-bound"], []]
 
 
+def test_what_is_told_of_a_target_is_found_by_its_service() -> None:
+    """`events --service shop`, which the hints of its notes name, showed none of it."""
+    found: list[tuple[str, str]] = []
+
+    def tell(
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
+    ) -> None:
+        found.append((code, service))
+
+    changes = ServiceChanges(tell, way_back)
+    look(changes, target(True))
+    look(changes, target(False))
+    look(changes, target(True))
+    drained = msgspec.structs.replace(target(False)[SHOP][0], error=DRAINED)
+    look(changes, {SHOP: [drained]})
+    codes = ["target-up", "target-down", "target-up", "target-down"]
+    assert found == [(code, "shop") for code in codes]
+
+
 def test_a_listener_that_was_never_there_before_is_not_said_to_be_there_again() -> None:
     messages: list[str] = []
 
-    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+    def tell(
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
+    ) -> None:
         messages.append(message)
 
     changes = ServiceChanges(tell, way_back)
@@ -110,7 +143,15 @@ def test_a_listener_that_was_never_there_before_is_not_said_to_be_there_again() 
 def test_an_ipv6_target_is_named_with_its_brackets() -> None:
     subjects: list[str] = []
 
-    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+    def tell(
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
+    ) -> None:
         subjects.append(subject)
 
     info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
@@ -121,7 +162,15 @@ def test_an_ipv6_target_is_named_with_its_brackets() -> None:
 def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() -> None:
     told: list[tuple[str, str, str]] = []
 
-    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+    def tell(
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
+    ) -> None:
         told.append((code, message, hint))
 
     changes = ServiceChanges(tell, way_back)
@@ -143,7 +192,15 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
 def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain() -> None:
     told: list[tuple[str, str, str, str]] = []
 
-    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+    def tell(
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
+    ) -> None:
         told.append((severity, code, message, hint))
 
     changes = ServiceChanges(tell, way_back)
@@ -192,7 +249,7 @@ def test_a_rate_is_kept_again_when_no_worker_is_over_its_share() -> None:
 def test_a_site_that_served_its_rate_all_along_does_not_take_requests_again() -> None:
     """With ``--spill excess`` only the requests above the rate spilled."""
     said: list[str] = []
-    changes = ServiceChanges(lambda *event: said.append(event[3]), way_back)
+    changes = ServiceChanges(lambda *event, **_: said.append(event[3]), way_back)
     calm = RateState(
         per_s=10.0,
         resume_per_s=20 / 3,
@@ -212,7 +269,7 @@ def test_a_site_that_served_its_rate_all_along_does_not_take_requests_again() ->
 
 def test_a_rate_that_is_taken_off_is_exceeded_no_more() -> None:
     said: list[tuple[str, str]] = []
-    changes = ServiceChanges(lambda *event: said.append((event[1], event[3])), way_back)
+    changes = ServiceChanges(lambda *event, **_: said.append((event[1], event[3])), way_back)
     over = RateState(
         per_s=5.0,
         resume_per_s=4.0,
@@ -239,7 +296,7 @@ def test_a_rate_that_is_used_up_early_in_its_window_is_told_without_a_demand_bel
         (150.0, limits.RATE_COUNTED_MIN_S, "what it may take in 10 s is used up"),
     ):
         said: list[str] = []
-        changes = ServiceChanges(lambda *event, said=said: said.append(event[3]), way_back)
+        changes = ServiceChanges(lambda *event, said=said, **_: said.append(event[3]), way_back)
         state = RateState(
             per_s=14.0,
             resume_per_s=10.0,

@@ -25,7 +25,7 @@ def test_of_http2_only_a_target_that_is_full_at_all_workers_hangs() -> None:
     shop.target.act = shop.target.hold
     for _ in range(limits.TARGET_STUCK_AWAITED):
         shop.ask()
-    judge = UnansweringTargets(shop.a.forwarder, lambda *event: None)
+    judge = UnansweringTargets(shop.a.forwarder, lambda *event, **_: None)
     assert [note.code for note in told(shop, judge)] == ["SW0349"]
     other = OtherWorker()
     judge.judge_with(other)
@@ -40,7 +40,7 @@ def test_a_target_that_hangs_is_not_said_to_answer_when_its_clients_give_up() ->
     shop, told = DeafShop(), list[tuple[str, str]]()
     shop.serve_one(0.2)
     judge = UnansweringTargets(
-        shop.forwarder, lambda _level, code, _subject, text, *_: told.append((code, text))
+        shop.forwarder, lambda *event, **_: told.append((event[1], event[3]))
     )
     clients = [shop.ask() for _ in range(SLOTS)]
     for _ in range(4 * SLOTS):
