@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from certs.errors import CertError
 from certs.files import lock_within
@@ -23,6 +23,9 @@ from router.process.stores import Namespace, Store
 
 Place = tuple[str, int]
 """IP (empty: all addresses) and port."""
+ROUTER_RUNS: Final = "the router of this site runs already (process {process}). Try: sitectl status"
+WORKER_RUNS: Final = "the one before it, process {process}, still finishes its requests"
+"""After the first worker was killed: the others outlive it until their requests have ended."""
 
 
 class SiteLock:
@@ -32,17 +35,17 @@ class SiteLock:
     machine went down. None for the lock of a copied folder.
     """
 
-    __slots__ = ("_file", "died", "path")
+    __slots__ = ("_file", "_taken", "died", "path")
 
-    def __init__(self, path: Path) -> None:
-        """Raises RouterError if another process has the lock."""
-        self.path = path
-        self._file, self.died = _locked(path)
+    def __init__(self, path: Path, taken: str = ROUTER_RUNS) -> None:
+        """Raises RouterError if another process has the lock: ``taken`` says which."""
+        self.path, self._taken = path, taken
+        self._file, self.died = _locked(path, taken)
 
     def renew(self) -> None:
         """Lock another file where ours was removed. Raises OSError or RouterError."""
         old = self._file
-        self._file, _ = _locked(self.path)
+        self._file, _ = _locked(self.path, self._taken)
         old.close()
 
     def release(self, *, in_order: bool) -> None:
@@ -53,9 +56,9 @@ class SiteLock:
 
 
 @contextlib.contextmanager
-def site_lock(path: Path) -> Iterator[SiteLock]:
-    """Hold the site's lock."""
-    lock = SiteLock(path)
+def site_lock(path: Path, taken: str = ROUTER_RUNS) -> Iterator[SiteLock]:
+    """Hold the site's lock; ``taken`` as in `SiteLock`."""
+    lock = SiteLock(path, taken)
     in_order = False
     try:
         yield lock
@@ -67,7 +70,7 @@ def site_lock(path: Path) -> Iterator[SiteLock]:
         lock.release(in_order=in_order)
 
 
-def _locked(path: Path) -> tuple[TextIO, int | None]:
+def _locked(path: Path, taken: str) -> tuple[TextIO, int | None]:
     """The lock file at ``path``, locked, and the process that died while it held the lock."""
     file = path.open("a+")
     try:
@@ -76,9 +79,7 @@ def _locked(path: Path) -> tuple[TextIO, int | None]:
         file.seek(0)
         holder = process_in(file.read(LOCK_TEXT_BYTES_MAX))
         file.close()
-        raise RouterError(
-            f"the router of this site runs already (process {holder}). Try: sitectl status"
-        ) from None
+        raise RouterError(taken.format(process=holder)) from None
     file.seek(0)
     inode = os.fstat(file.fileno()).st_ino
     died = process_that_died(file.read(LOCK_TEXT_BYTES_MAX), inode)

@@ -31,7 +31,7 @@ from router.process.logs import Logs, logging_to
 from router.process.opened_store import DirectoryStore
 from router.process.router_process import RouterProcess
 from router.process.run_folder import RunFolder, make_folder
-from router.process.startup import SiteLock, run_loop, site_lock
+from router.process.startup import WORKER_RUNS, SiteLock, run_loop, site_lock
 from router.workers.worker_messages import (
     Ask,
     Follow,
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         make_folder(directory, run)
         with (
             # A worker that outlived the first one still has its share.
-            site_lock(run / "lock") as lock,
+            site_lock(run / "lock", WORKER_RUNS) as lock,
             logging_to(
                 run / "router.log" if options.log == "file" else None, options.log_level
             ) as logs,

@@ -13,13 +13,13 @@ import pytest
 
 from router.model.errors import ConfigError, RouterError
 from router.model.lock_text import process_in
-from router.process.startup import site_lock
+from router.process.startup import WORKER_RUNS, site_lock
 
 _HOLDER = """
 import sys, time
 from pathlib import Path
 from router.model.lock_text import process_in
-from router.process.startup import site_lock
+from router.process.startup import WORKER_RUNS, site_lock
 with site_lock(Path(sys.argv[1])) as lock:
     print(lock.died, flush=True)
     sys.stdin.read()
@@ -51,6 +51,18 @@ def test_who_was_killed_leaves_its_process_id(tmp_path: Path) -> None:
         assert ours.died == held.pid
         assert process_in(lock.read_text()) == os.getpid()
     assert lock.read_text() == ""
+
+
+def test_a_worker_whose_predecessor_lives_does_not_say_that_the_router_runs_already(
+    tmp_path: Path,
+) -> None:
+    """The first worker was killed, and the others finish their requests beside the new router."""
+    lock = tmp_path / "lock"
+    with holder(lock) as held:
+        text = f"the one before it, process {held.pid}, still finishes its requests"
+        with pytest.raises(RouterError, match=f"^{text}$"), site_lock(lock, WORKER_RUNS):
+            raise AssertionError("two hold it")
+        os.kill(held.pid, signal.SIGKILL)
 
 
 def test_a_command_that_checks_whether_a_router_runs_stops_none_from_starting(
