@@ -135,7 +135,15 @@ class Rehearsal:
         return actor
 
     def _tell(
-        self, name: str, severity: Severity, code: str, subject: str, message: str, hint: str = ""
+        self,
+        name: str,
+        severity: Severity,
+        code: str,
+        subject: str,
+        message: str,
+        hint: str = "",
+        *,
+        service: str = "",
     ) -> None:
         self.journal.append(
             f"{self.internet.now:.3f} {name} {severity} {code} {subject}: {message}"
