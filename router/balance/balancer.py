@@ -127,6 +127,7 @@ class ServiceBalancer(Egresses):
         for one in self._order:
             if one.site in before:
                 one.turn = before[one.site].turn
+        self._note_demand_beside()
         self._set_shares()
         self._set_shortcuts()
 
@@ -138,12 +139,23 @@ class ServiceBalancer(Egresses):
         remote = self.routers.get(report.router)
         had_targets = remote is not None and remote.targets_ready > 0
         super().report(report, site, now)
+        if site == self._local.site:
+            self._note_demand_beside()
         if (
             remote is not None
             and (remote.targets_ready > 0) is not had_targets
             and (self._isolation == "nearest" or isinstance(self._remotes.get(site), RoutersOfSite))
         ):
             self.set_remotes(self._candidates)
+
+    def _note_demand_beside(self) -> None:
+        """The ledger judges its part of a rate by the demand at all routers of this site."""
+        beside = [one for one in self.routers.values() if one.site == self._local.site]
+        told = [(one.asked_per_s, one.rate.per_s) for one in beside if one.rate is not None]
+        asked = [asked_per_s for asked_per_s, _ in told if asked_per_s is not None]
+        is_known = len(asked) == len(beside)
+        rate_per_s = sum([per_s for _, per_s in told]) if is_known else 0.0
+        self._ledger.set_demand_beside(sum(asked), rate_per_s)
 
     def select(
         self,

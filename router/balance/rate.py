@@ -5,7 +5,9 @@ A `Gate` has two states. While *calm* it admits every request, in any pattern, u
 ``window_s`` have been admitted within a window. Then it is *over*: it admits ``per_s`` a second,
 with a small reserve for uneven arrivals. It becomes calm again when ``stay_s`` have passed and
 fewer than ``resume_per_s`` a second were asked for over a window. `RateDemand` counts all requests
-asked for, admitted or not, so a gate cannot mistake the effect of its own limit for calm.
+asked for, admitted or not, so a gate cannot mistake the effect of its own limit for calm. Where the
+routers of a site divide a rate, each judges its part by its share of what is asked of all of them:
+one with few clients of its own is not calm while another one is over.
 
 In either state no more than ``per_s`` x ``window_s`` are admitted in any window of ``window_s``.
 """
@@ -77,12 +79,25 @@ class SlidingCount:
         self._grain_s = span_s / limits.RATE_GRAINS
 
 
+class DemandBeside:
+    """What is asked of the other routers of this site. ``part``: this router's of the rate."""
+
+    __slots__ = ("asked_per_s", "part")
+
+    def __init__(self, asked_per_s: float, part: float) -> None:
+        self.asked_per_s, self.part = asked_per_s, part
+
+
 class RateDemand:
-    """Requests asked for per second, over a window; counted once for all gates of that window."""
+    """Requests asked for per second, over a window; counted once for all gates of that window.
 
-    __slots__ = ("_asked", "_began", "_handed")
+    ``beside``: None: there is no other router, or what is asked of one is not known.
+    """
 
-    def __init__(self, window_s: float) -> None:
+    __slots__ = ("_asked", "_began", "_handed", "beside")
+
+    def __init__(self, window_s: float, beside: DemandBeside | None = None) -> None:
+        self.beside = beside
         self._asked = SlidingCount(window_s)
         self._handed = SlidingCount(window_s)
         self._began = inf
@@ -110,9 +125,17 @@ class RateDemand:
         """Requests per second over the last window."""
         return self._asked.total(now) / self._asked.span_s
 
-    def handed_per_s(self, now: float) -> float:
-        """The part of `per_s` that came from other routers of this site."""
-        return self._handed.total(now) / self._handed.span_s
+    def own_per_s(self, now: float) -> float:
+        """The part of `per_s` that did not come from other routers of this site."""
+        handed = self._handed.total(now)
+        return max(0, self._asked.total(now) - handed) / self._asked.span_s
+
+    def judged_per_s(self, now: float) -> float:
+        """This router's part of what is asked of all routers of its site."""
+        beside = self.beside
+        if beside is None:
+            return self.per_s(now)
+        return (self.own_per_s(now) + beside.asked_per_s) * beside.part
 
 
 class Gate:
@@ -162,7 +185,7 @@ class Gate:
         self._saved, self._saved_at = min(saved, self._burst), now
         if now < self._over_since + self.rate.stay_s:
             return
-        if self.asked_per_s(now) < self.rate.resume_per_s:
+        if self.demand.judged_per_s(now) * self.share < self.rate.resume_per_s:
             self.is_over = self._admitted.total(now) >= self._limit
 
     def free(self, now: float) -> int:
@@ -200,13 +223,11 @@ class Gate:
         """Requests admitted per second over the last window."""
         return self._admitted.total(now) / self.rate.window_s
 
-    def asked_per_s(self, now: float) -> float:
-        """Requests asked for per second over the last window."""
-        return self.demand.per_s(now) * self.share
-
-    def handed_per_s(self, now: float) -> float:
-        """The part of `asked_per_s` that came from other routers of this site."""
-        return self.demand.handed_per_s(now) * self.share
+    def own_asked_per_s(self, now: float) -> float:
+        """Requests asked for per second over the last window, without those that other routers of
+        this site brought.
+        """
+        return self.demand.own_per_s(now) * self.share
 
     def _go_over(self, now: float) -> None:
         self.is_over = True

@@ -5,7 +5,7 @@ from math import inf
 
 import msgspec
 
-from router.balance.rate import Gate, RateDemand
+from router.balance.rate import DemandBeside, Gate, RateDemand
 from router.model.capacity import Rate, SiteCap
 from router.model.limits import PERMITS_MAX
 from router.model.messages.adverts import RateLoad
@@ -38,12 +38,11 @@ def state_of(gate: Gate, now: float) -> RateState:
     """The state of ``gate`` that users see."""
     free = gate.free(now)
     asked_s = gate.demand.counted_s(now)
-    asked = max(0.0, gate.asked_per_s(now) - gate.handed_per_s(now))
     return RateState(
         per_s=gate.rate.per_s,
         resume_per_s=gate.rate.resume_per_s,
         window_s=gate.rate.window_s,
-        asked_per_s=asked * gate.rate.window_s / asked_s,
+        asked_per_s=gate.own_asked_per_s(now) * gate.rate.window_s / asked_s,
         asked_s=asked_s,
         admitted_per_s=gate.admitted_per_s(now),
         free=free,
@@ -54,17 +53,25 @@ def state_of(gate: Gate, now: float) -> RateState:
 class Demands:
     """The demand for one service port, counted once per window length that some gate has."""
 
-    __slots__ = ("_by_window",)
+    __slots__ = ("_beside", "_by_window")
 
     def __init__(self) -> None:
+        self._beside: DemandBeside | None = None
         self._by_window: dict[float, RateDemand] = {}
 
     def over(self, window_s: float) -> RateDemand:
         """The demand over ``window_s``."""
         demand = self._by_window.get(window_s)
         if demand is None:
-            demand = self._by_window[window_s] = RateDemand(window_s)
+            demand = self._by_window[window_s] = RateDemand(window_s, self._beside)
         return demand
+
+    def set_beside(self, beside: DemandBeside | None) -> None:
+        """Set what is asked of the other routers of this site; None: nothing, or it is not
+        known."""
+        self._beside = beside
+        for demand in self._by_window.values():
+            demand.beside = beside
 
     def ask(self, now: float) -> None:
         """Count one more request."""

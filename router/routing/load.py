@@ -7,7 +7,7 @@ late, over a neighbor that had not learned of the restart, and must not count as
 import msgspec
 
 from router.model.ids import RouterId, ServiceKey, SiteId
-from router.model.limits import COUNTER_MAX
+from router.model.limits import COUNTER_MAX, RATE_SUM_MAX
 from router.model.messages.adverts import LoadReport, RemoteCandidate
 from router.routing.load_pace import Urgency, urgency
 from router.routing.table import RouteTable
@@ -81,6 +81,7 @@ class LoadTable:
             or min(report.reserved, report.most_for_one or 0) < 0
             or (report.capacity is not None and report.capacity < 0)
             or (report.rate is not None and report.rate.is_bad)
+            or not (report.asked_per_s is None or 0 <= report.asked_per_s <= RATE_SUM_MAX)
             or not table.next_hop_is_cheapest(report.router, from_router)
             or (held is not None and (held.life, held.report.seq) >= (life, report.seq))
         ):

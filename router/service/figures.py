@@ -51,6 +51,8 @@ class Load(msgspec.Struct, frozen=True):
     """The most slots of the capacity that one neighbor may hold at once; None: any number."""
     refuses: bool = False
     """This router is short of memory, and takes nothing new of any service."""
+    asked_per_s: float | None = None
+    """As in `LoadReport`."""
 
     @property
     def in_flight(self) -> int:

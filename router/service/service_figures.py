@@ -170,8 +170,8 @@ class ServiceFigures:
 
     def load(self) -> Load:
         """The load as reported to other sites."""
-        ledger = self.ledger
-        rate = ledger.rate_load(self.timers.now()) if ledger.rated else None
+        ledger, now = self.ledger, self.timers.now()
+        rate = ledger.rate_load(now) if ledger.rated else None
         return Load(
             ledger.load,
             ledger.targets_ready,
@@ -183,6 +183,7 @@ class ServiceFigures:
             ledger.reserved,
             ledger.most_for_one,
             self.pressure.is_refusing,
+            ledger.asked_per_s(now) if ledger.rated else None,
         )
 
     def advertised_targets(self) -> AdvertisedTargets:

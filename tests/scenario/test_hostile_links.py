@@ -398,12 +398,13 @@ ODD_COUNTS = ((0, 1, None), (0, 1, 0), (2**64 - 1, 2**64 - 1, 2**64 - 1), (5, 0,
 def odd_loads(router: str, count: int) -> list[list[object]]:
     """So many load reports of `shop` at ``router``, which are every pairing of odd values."""
     pairs = list(product(ODD_RATES, ODD_COUNTS))
-    return [
-        [router, seq, "shop", SHOP_PORT, *counts, rate, *counts[:1] * 4, False, "later", [None]][
-            : (8, 11, 14)[seq % 3]
-        ]
-        for seq, (rate, counts) in zip(range(1, count + 1), cycle(pairs), strict=False)
-    ]
+    reports = []
+    for seq, (rate, counts) in zip(range(1, count + 1), cycle(pairs), strict=False):
+        held = counts[0]
+        more = [held, held, held, held, False, held, "later", [None]]
+        whole = [router, seq, "shop", SHOP_PORT, *counts, rate, *more]
+        reports.append(whole[: (8, 11, 16)[seq % 3]])
+    return reports
 
 
 def test_odd_loads_at_any_pace_move_nobody_elses_traffic(siege: Siege) -> None:
@@ -425,7 +426,7 @@ def test_odd_loads_at_any_pace_move_nobody_elses_traffic(siege: Siege) -> None:
         def last_counts() -> bool:
             """Sent again until there is budget for it: reports beyond the budget are not read."""
             last = [next(numbers), "shop", SHOP_PORT, 7, 1, 9, [15.0, 3, 0, "x"], 0, 0]
-            last += [0, None, False, "y"]  # What a later version may add is skipped.
+            last += [0, None, False, None, "y"]  # What a later version may add is skipped.
             said = msgspec.msgpack.encode(["load", [[insider.identity.router, *last]]])
             insider.send(frames.CONTROL, 0, said)
             return bool(siege.door.in_flight("shop").get("mallory") == 7)

@@ -126,6 +126,59 @@ def test_routers_of_one_site_share_its_rate(seed: int, stated: str) -> None:
     assert all(count(each, far) for each in answers), "the rest goes on"
 
 
+def two_that_send_all_away(seed: int) -> World:
+    """a and a2 are one site of 10/s; far is another one."""
+    world = World(seed, "a", "a2", "far")
+    a, a2, far = world.sites.values()
+    replicas(world, a, a2)
+    for router in (a, a2):
+        router.link(far, 20)
+        router.declared_at_s = {"shop": 0.0}
+        router.declare()
+        router.serve(1, capacity=20)
+        router.cap("10/s", window_s=5.0, stay_s=5.0, spill="all")
+    far.serve(3, capacity=20)
+    world.run(5)
+    return world
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_routers_with_unequal_clients_send_all_away_until_the_demand_of_both_falls(
+    seed: int,
+) -> None:
+    """As workers have them: the kernel gives each connection to one of them."""
+    world = two_that_send_all_away(seed)
+    a, a2, _ = world.sites.values()
+    begin = world.internet.now
+    high = [a.offer(rate=12, seconds=60), a2.offer(rate=2, seconds=60)]
+    world.run(60)
+    assert is_over(a)
+    assert is_over(a2), "what is asked of a counts"
+    low_at = world.internet.now
+    low = a.offer(rate=4, seconds=40)
+    world.run(42)
+    for answers in (*high, low):
+        all_answered(answers)
+    for answers in high:
+        assert away_from(answers, a, begin + 15, low_at)
+    assert not is_over(a)
+    assert not is_over(a2)
+    assert served_between(low, a, low_at + 20, low_at + 40) == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_router_with_many_clients_sends_them_to_another_one_while_their_site_is_not_over(
+    seed: int,
+) -> None:
+    world = two_that_send_all_away(seed)
+    a, a2, far = world.sites.values()
+    answers = [a.offer(rate=7, seconds=60), a2.offer(rate=1, seconds=60)]
+    world.run(62)
+    for each in answers:
+        all_answered(each)
+        assert not count(each, far), "of 10 a second 8 are asked for"
+
+
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [("spread", {"a": 33.3, "b": 66.7}), ("split", {"a": 75, "b": 25})],

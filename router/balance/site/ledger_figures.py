@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from math import inf
 
+from router.balance.rate import DemandBeside
 from router.balance.site.ledger_news import LedgerNews
 from router.balance.site.lending import Lending, part_of
 from router.balance.site.spills import LocalTargets
@@ -170,6 +171,21 @@ class LedgerFigures:
         if not self.rated:
             return None
         return site_rate([one.gate for one in self._ready], self._site, now)
+
+    def asked_per_s(self, now: float) -> float | None:
+        """The demand that counts for its rate, as in `LoadReport`; None: there is no rate."""
+        gates = (self._site.gate, *[one.gate for one in self._ready])
+        gate = next((one for one in gates if one is not None), None)
+        return None if gate is None else gate.demand.own_per_s(now)
+
+    def set_demand_beside(self, asked_per_s: float, rate_per_s: float) -> None:
+        """Other routers of this site have ``rate_per_s`` of the rate, and ``asked_per_s`` is asked
+        of them. A rate of 0: there are none, or it is not known.
+        """
+        own, beside = self.rate_per_s, None
+        if own is not None and rate_per_s:
+            beside = DemandBeside(asked_per_s, part=own / (own + rate_per_s))
+        self._demands.set_beside(beside)
 
     @property
     def rate_per_s(self) -> float | None:

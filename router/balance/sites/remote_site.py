@@ -53,6 +53,7 @@ class RemoteSite(Candidate):
         "_refused_unended",
         "_under_way",
         "answers",
+        "asked_per_s",
         "ejection",
         "ejections",
         "router",
@@ -97,6 +98,8 @@ class RemoteSite(Candidate):
         self._advert_lent: tuple[int, int | None] = (0, None)
         self.stated_capacity: int | None = None
         """The router's slots, whatever its rate admits now."""
+        self.asked_per_s: float | None = None
+        """As in its last `LoadReport`."""
         self._permits: RemotePermits | None = None  # None: no rate, or not reported yet.
         self.update(advert)
 
@@ -270,7 +273,7 @@ class RemoteSite(Candidate):
         """Take over a load report, bounded by the signed advert."""
         self._set_lent(report.reserved, report.most_for_one)
         self._turn_stale()
-        self.refuses = report.refuses
+        self.refuses, self.asked_per_s = report.refuses, report.asked_per_s
         self._hear_rate(report.rate, now)
         self._beyond_heard, self.waiting = report.beyond, report.waiting
         self._set_apart(self._apart)

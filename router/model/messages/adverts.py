@@ -113,7 +113,9 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     ``beyond``: further ones that run, above a lowered capacity or at targets that are down;
     ``waiting``: requests that wait for a slot. ``reserved`` and ``most_for_one`` as in
     `TargetsAdvert`: ``capacity`` is the part for others. ``refuses``: the router takes nothing new,
-    because it is short of memory.
+    because it is short of memory. ``asked_per_s``: requests asked for a second over the window of
+    the service port's rate, wherever they were served, without those that other routers of the site
+    brought; only these use it. None: there is no rate, or an older version sent this.
     """
 
     router: RouterId
@@ -129,6 +131,7 @@ class LoadReport(msgspec.Struct, frozen=True, array_like=True):
     reserved: int = 0
     most_for_one: int | None = None
     refuses: bool = False
+    asked_per_s: float | None = None
 
     @property
     def key(self) -> ServiceKey:

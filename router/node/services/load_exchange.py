@@ -259,6 +259,7 @@ class LoadExchange:
             load.reserved,
             load.most_for_one,
             load.refuses,
+            load.asked_per_s,
         )
 
     def _arm(self) -> None:

@@ -481,3 +481,43 @@ def test_a_site_is_over_its_rate_when_all_of_its_routers_are(over: list[bool]) -
         return
     assert whole.is_over == all(over)
     assert whole.partly_over == (any(over) and not all(over))
+
+
+@pytest.mark.parametrize(
+    ("asked_there", "stays_over"),
+    [(8.0, True), (0.5, False), (None, False)],
+)
+def test_a_part_of_a_rate_is_calm_by_the_demand_at_all_routers_of_its_site(
+    asked_there: float | None, stays_over: bool
+) -> None:
+    """Of 4/s each of two routers has 2, and is calm below 1. None: an older one says nothing."""
+    ledger = ledger_of(terms(), cap=SiteCap(rate=rate()))
+    sibling = remote(WEST, cost=0, per_s=2.0)
+    balancer = balancer_of(ledger, sibling)
+    told = RateLoad(2.0, 0, 1)
+    balancer.report_load(WEST, 0, 1, None, 0.0, told, sibling.router, asked_per_s=asked_there)
+    for _ in range(12):
+        ledger.ask(0.0)
+        ledger.try_acquire(0.0)
+    assert ledger.rate_load(1.0) == RateLoad(2.0, 0, 1)
+    for now in every(2.0, 30.0, 1.0):  # Half of its own resume mark.
+        ledger.ask(now)
+    state = ledger.rate_state(30.0)
+    assert state is not None
+    assert state.is_over is stays_over
+    balancer.set_remotes(())
+    alone = ledger.rate_state(30.0)
+    assert alone is not None
+    assert not alone.is_over, "the other router is gone"
+
+
+def test_what_another_router_of_the_site_brings_counts_as_its_own_demand() -> None:
+    ledger = ledger_of(terms(), cap=SiteCap(rate=rate()))
+    assert ledger.asked_per_s(0.0) == 0.0
+    for brought in (True, False, True):
+        ledger.ask(0.0)
+        if brought:
+            ledger.hand(0.0)
+    assert ledger.asked_per_s(0.0) == 0.2
+    ledger.set_site_cap(None)
+    assert ledger.asked_per_s(0.0) is None, "there is no rate"

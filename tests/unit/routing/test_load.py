@@ -83,10 +83,19 @@ def test_a_rate_is_bounded_by_what_is_signed_and_must_be_one() -> None:
         assert heard[0].rate == RateLoad(bounded, 7, 9)
 
 
+def test_what_is_asked_for_is_nothing_or_more() -> None:
+    network, loads = square(), LoadTable()
+    for seq, asked in enumerate((nan, inf, -1.0, 1e13, 0.0, 15.5), start=1):
+        said = msgspec.structs.replace(report(network, seq), asked_per_s=asked)
+        heard = hear(loads, network, said, "north")
+        told = None if heard is None else heard[0].asked_per_s
+        assert told == (asked if asked in {0.0, 15.5} else None)
+
+
 def test_an_older_router_reports_without_a_rate_and_reads_one_that_has_it() -> None:
     old = msgspec.msgpack.encode(["r", 1, "x", 80, 3, 1, 10])
     assert msgspec.msgpack.decode(old, type=LoadReport).rate is None
-    new = LoadReport(RouterId("r"), 1, "x", 80, 3, 1, 10, RateLoad(15.0, 7, 1))
+    new = LoadReport(RouterId("r"), 1, "x", 80, 3, 1, 10, RateLoad(15.0, 7, 1), asked_per_s=20.0)
     wire = msgspec.msgpack.encode(new)
     assert msgspec.msgpack.decode(wire, type=LoadReport) == new
     assert msgspec.msgpack.decode(wire)[:7] == msgspec.msgpack.decode(old)
