@@ -267,6 +267,7 @@ class Attempts:
         elif now < wait.silent_at:
             self.look_at(wait.silent_at)
         elif not wait.may_stay:
+            self._exchange.record.note_reason("the site that was asked fell silent")
             self._exchange.give_up(SILENT)
         else:
             wait.hears_nothing()

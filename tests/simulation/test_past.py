@@ -268,3 +268,21 @@ def test_a_request_that_a_draining_site_turns_away_does_not_blame_the_service() 
     (denied,) = kept(a, "denied")
     assert denied.outcome == "draining"
     assert denied.reason == "the site that was asked began to drain while it waited"
+
+
+def test_a_request_whose_site_falls_silent_while_it_waits_there_says_so() -> None:
+    world = World(1, "a", "b")
+    joined(world, 5)
+    a, b = world.sites.values()
+    a.declare(queue=5, queue_wait_s=1.0)
+    b.serve(1, capacity=1, service_s=20.0)
+    world.run(5)
+    a.request()
+    world.run(0.2)
+    world.internet.cut(a.ip, b.ip)
+    waiting = a.request()  # In the line of b, which does not hear of it.
+    world.run(10)
+    assert waiting.status == 504
+    failed = kept(a, "failed")[0]  # The latest.
+    assert (failed.outcome, failed.site) == ("unanswered", None)
+    assert failed.reason == "the site that was asked fell silent while it waited"
