@@ -237,7 +237,8 @@ class EpisodeNews:
         """As `full_elsewhere`. At the end, this site may have been full and take none now."""
         if is_end and figures.in_flight_max:
             return ""
-        return full_elsewhere(self._seen(key), figures.to, is_end=is_end)
+        had_slots = figures.capacity is not None or figures.in_flight_max > 0
+        return full_elsewhere(self._seen(key), figures.to, is_end=is_end, had_slots=had_slots)
 
     def _report_without_target(self, one: Begun | Ended) -> None:
         figures, service = self._figures(one, self._to(one)), str(one.key)

@@ -44,12 +44,18 @@ def overflow_sentence(
     )
 
 
-def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_end: bool) -> str:
+def full_elsewhere(
+    seen: Sequence[CandidateReport],
+    to: Collection[str],
+    *,
+    is_end: bool,
+    had_slots: bool = True,
+) -> str:
     """Which site was full or at a higher level, if it was not this one; empty: this site takes
     requests.
 
     ``to``: the sites that got the requests. A site that has room again by now is also named, if it
-    is the only cheaper one.
+    is the only cheaper one. ``had_slots``: this site had slots or requests of the service.
     """
     if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
         return ""
@@ -63,8 +69,10 @@ def full_elsewhere(seen: Sequence[CandidateReport], to: Collection[str], *, is_e
     others = [one for one in seen if one.path_cost]
     costs = [one.path_cost for one in seen if one.site_name in to]
     passed = [one for one in others if one.path_cost < min(costs, default=0)]
-    if costs and not passed:
+    if costs and not passed and had_slots:
         return ""  # This site is the only cheaper one: it was full, and is down by now.
+    if costs and not passed:
+        return "a cheaper site was full or at a higher level"  # That site is gone.
     meant = passed or others  # The sites that got the requests may be gone.
     known = [one for one in meant if one.targets_ready]
     unlimited = [one for one in known if _is_never_full(one)]
