@@ -80,7 +80,7 @@ class SlidingCount:
 
 
 class DemandBeside:
-    """What is asked of the other routers of this site. ``part``: this router's of the rate."""
+    """The demand at the other routers of this site. ``part``: this router's of the rate."""
 
     __slots__ = ("asked_per_s", "part")
 
