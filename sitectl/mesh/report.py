@@ -64,7 +64,7 @@ def plan_text(plan: MeshPlan) -> str:
         parts.append(f"{head}:")
         parts += [line for change in one.changes for line in _lines(change)]
     if plan.others:
-        parts.append(f"not in reach from here: {', '.join(plan.others)}")
+        parts.append(f"not looked at from here: {', '.join(plan.others)}")
     parts.append(summary(plan.changes))
     return "\n".join(parts)
 
@@ -125,6 +125,6 @@ def drift_text(plan: MeshPlan) -> str:
     """As `plan_text`, of a network that should need no plan."""
     if not plan.changes:
         sites = counted(len(plan.sites), "site")
-        others = f" Not in reach from here: {', '.join(plan.others)}." if plan.others else ""
+        others = f" Not looked at from here: {', '.join(plan.others)}." if plan.others else ""
         return f"No drift at {sites}.{others}"
     return plan_text(plan)

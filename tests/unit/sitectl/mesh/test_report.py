@@ -62,6 +62,6 @@ def test_a_change_that_is_blocked_shows_the_difference_and_what_to_do() -> None:
         "      -- 1",
         "      +- 2",
         "      Next: Edit it",
-        "not in reach from here: far",
+        "not looked at from here: far",
         "1 that apply cannot make",
     ]
