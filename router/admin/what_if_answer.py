@@ -113,6 +113,7 @@ def _assumptions(planned: WhatIfPlan, step_s: float) -> tuple[str, ...]:
         "the same question has the same answer, and another seed would differ a little.",
         f"Targets take {here.work_s * 1000.0:.0f} ms on average here, spread by the recorded p50 "
         "and p99. The run does not know whether a target slows down under more load.",
+        *_assumed_times(planned.before),
         "Slots that clients of other sites use now stay in use; the run knows no other load there.",
         "Each site has a separate link with the cost of the way there, and the delay of that way's "
         "first link.",
@@ -127,3 +128,20 @@ def _assumptions(planned: WhatIfPlan, step_s: float) -> tuple[str, ...]:
             f"Only the last {limits.WHAT_IF_REQUESTS_MAX:,} requests of that time were run again."
         )
     return tuple(said)
+
+
+def _assumed_times(places: Sequence[ScenarioSite]) -> tuple[str, ...]:
+    """The sites whose targets' time was not measured, in a sentence; empty: there are none."""
+    names = [place.site.site for place in places if place.work_of]
+    if not names:
+        return ()
+    like = next(place.work_of for place in places if place.work_of)
+    return (
+        f"Too few requests went to {_listed(names)} to measure how long targets take there; it is "
+        f"assumed that they take as long as at {like}.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -6,6 +6,7 @@ from functools import cache
 import msgspec
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from router.admin.ports import BadQuestion, NothingRecorded
 from router.admin.views.history import HistorySample, HistorySite, ServiceHistory
@@ -422,3 +423,31 @@ def plan_told() -> WhatIfView:
 def test_the_proposal_is_a_scenario_for_the_command_line() -> None:
     view = json.loads(msgspec.json.encode(plan_told()))
     assert answer(RunOrder(scenarios=(view["scenario"],), requests_max=10)).errors == []
+
+
+def rarely_asked(in_flight: float) -> KnownLoad:
+    """The west got one request in each of four steps, ``in_flight`` there on average."""
+    found = known(per_step=(100, 0))
+    asked, idle = found.history.samples[:4], found.history.samples[4:]
+    samples = tuple(
+        replace(one, served=(100, 1), in_flight=(one.in_flight[0], in_flight)) for one in asked
+    )
+    return replace(found, history=replace(found.history, samples=samples + idle))
+
+
+def test_a_site_of_a_few_short_requests_is_not_taken_for_one_that_answers_at_once() -> None:
+    """Four of 400 ms are seen in flight some six times, if not by chance more or less often."""
+    planned = plan(ask({"onprem": 2}), rarely_asked(0.017))
+    onprem, west, far = planned.before
+    assert onprem.work_s == pytest.approx(0.4)
+    assert west.work_s == far.work_s == onprem.work_s
+    assert (
+        "Too few requests went to west and far to measure how long targets take there; it is "
+        "assumed that they take as long as at onprem." in run(planned).assumptions
+    )
+
+
+def test_a_site_of_a_few_long_requests_is_known_to_be_slow() -> None:
+    planned = plan(ask(), rarely_asked(2.0))
+    assert planned.before[1].work_s == pytest.approx(10.0, rel=0.01)
+    assert not any("went to west" in one for one in run(planned).assumptions)
