@@ -203,7 +203,6 @@ def _messages() -> Iterator[tuple[str, control.Message]]:
         LoadReport(WEST, 1, "shop", 80, 3, 2, 10),
         LoadReport(WEST, 2, "db", 5432, 0, 0, None),
         LoadReport(WEST, 3, "shop", 80, 3, 2, 10, RateLoad(15.5, 3, 1)),
-        LoadReport(WEST, 4, "shop", 80, 3, 2, 10, RateLoad(15.5, 3, 1), asked_per_s=7.5),
     )
     yield "load", LoadMessage(loads)
     yield "wish", WishMessage(1, 2, ("db", "shop"))

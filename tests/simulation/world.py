@@ -7,6 +7,7 @@ tests.
 import random
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -42,10 +43,12 @@ from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.parts import WHOLE as WHOLE_PART
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
+from router.node.time_text import LOOK_S
 from simulator.runs.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 SERVICE = ServiceKey("shop", 8080)
 SERVICE_S = 0.1
+DAY_S: Final = 86_400.0
 STOP_S = 0.2  # What a process takes to end once it has drained: its goodbyes leave.
 
 
@@ -274,7 +277,8 @@ class SimSite:
         self.name = self._key = name  # The name changes when it joins another site.
         self.ip = f"10.0.0.{number}"
         self.identity = SimIdentity(name, f"{number:016x}")
-        self._clock_ahead_s = 0.0
+        self._clocks = [(-inf, 0.0)]
+        """Since when its wall clock is how far ahead."""
         self.keeper = MemoryKeeper(world.internet, self.unix)
         self.endpoints: dict[str, str] = {}
         self.links: dict[str, LinkSpec] = {}
@@ -306,11 +310,34 @@ class SimSite:
 
     def unix(self) -> float:
         """The seconds of the wall clock of its host."""
-        return self.world.unix() + self._clock_ahead_s
+        return self.world.unix() + self._clocks[-1][1]
 
     def set_clock(self, by_s: float) -> None:
         """Set the wall clock of its host forward, or back."""
-        self._clock_ahead_s += by_s
+        self._clocks.append((self.world.internet.now, self._clocks[-1][1] + by_s))
+
+    def age_s(self, shown: float, *, of_day: bool = False) -> float:
+        """How long ago the moment was that its router shows as ``shown``, Unix seconds, or the
+        seconds of some day; below 0: it comes.
+        """
+        for _, ahead_s in reversed(self._clocks):
+            age_s = self.world.unix() + ahead_s - shown
+            if of_day:
+                age_s = (age_s + DAY_S / 2) % DAY_S - DAY_S / 2
+            if self._is_shown(self.world.internet.now - age_s, ahead_s):
+                return age_s
+        return inf
+
+    def _is_shown(self, at: float, ahead_s: float) -> bool:
+        """Whether a moment may be shown by a clock that is so far ahead: by the clock of the
+        moment, or of the next look, and if it was set back later, by that.
+        """
+        ends = [*[since for since, _ in self._clocks[1:]], inf]
+        clocks = [(until, ahead) for until, (_, ahead) in zip(ends, self._clocks, strict=True)]
+        return any(
+            ahead_s == min(ahead for until, ahead in clocks if until > by)
+            for by in (at, at + LOOK_S)
+        )
 
     def start(self) -> None:
         """Make the host and its router, again after a kill."""

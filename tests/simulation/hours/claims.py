@@ -18,7 +18,6 @@ _SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
 _LEFT: Final = r"(?=: .*(?:go to|open at))"
 LONG_S: Final = 900.0
 """No hour lasts so long."""
-DAY_S: Final = 86_400.0
 _LEAST_SHARE: Final = 0.3
 """Of what left, for the one reason that is named."""
 _OVERFLOW: Final = ("full", "above-mark", "sheddable-share", "higher-level", "rate")
@@ -59,8 +58,8 @@ def _not_lately(truth: Truth, teller: str, time_of_day: str) -> str:
 def _age_s(truth: Truth, teller: str, time_of_day: str) -> float:
     """How long ago that was, by the wall clock of router ``teller``; below 0: it comes."""
     hours, minutes, seconds = map(int, time_of_day.split(":"))
-    age_s = truth.network.world[teller].unix() - (hours * 3600 + minutes * 60 + seconds)
-    return (age_s + DAY_S / 2) % DAY_S - DAY_S / 2
+    shown = hours * 3600 + minutes * 60 + seconds
+    return truth.network.world[teller].age_s(shown, of_day=True)
 
 
 def _is_no_longer(fact: str) -> Check:

@@ -145,10 +145,9 @@ class Eye:
         """Of the next request; None: there is no such service."""
         return self._view.own_why(service, None)
 
-    def past(self, service: ServiceKey) -> tuple[str, Sequence[PastDecision]]:
-        """What time it is, and the last requests."""
-        past = self._view.own_past(service.name, None, REMEMBERED, "all")
-        return self._view.utc(self._now(), "milliseconds"), past or ()
+    def past(self, service: ServiceKey) -> Sequence[PastDecision]:
+        """The last requests."""
+        return self._view.own_past(service.name, None, REMEMBERED, "all") or ()
 
     def live(self, seen: Seen) -> bytes:
         """As the console and `top` get it."""

@@ -283,7 +283,7 @@ class Hour:
     def _look_at_requests(self, key: str, eye: Eye, truth: Truth) -> Iterator[Finding]:
         """The last ones of a service, and the next one."""
         service = truth.service
-        for wrong in false_in_past(truth, key, *eye.past(service)):
+        for wrong in false_in_past(truth, key, eye.past(service)):
             yield self._finding(key, f"why --last of {service.name}", wrong)
         if self._chance.random() < NEXT:
             for wrong in false_next(self.world, truth, key, eye):

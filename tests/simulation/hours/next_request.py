@@ -28,7 +28,7 @@ def _tried(world: World, truth: Truth, key: str, site: SimSite, eye: Eye) -> str
     answer = site.request(service=truth.service)
     truth.answers[key].append(answer)
     world.run(DECIDED_S)
-    _, past = eye.past(truth.service)
+    past = eye.past(truth.service)
     made = [one for one in past if 0 <= one.total_s <= truth.now - began]
     if len(made) != 1:
         return ""

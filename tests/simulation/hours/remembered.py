@@ -12,12 +12,11 @@ NEAR_S = 0.01
 """Between what the client sees and what the router does."""
 
 
-def false_in_past(truth: Truth, key: str, now: str, past: Sequence[PastDecision]) -> Iterator[str]:
-    """What of ``past`` was not so when it was decided, or did not come so. ``now``: as it says
-    times."""
+def false_in_past(truth: Truth, key: str, past: Sequence[PastDecision]) -> Iterator[str]:
+    """What of ``past`` was not so when it was decided, or did not come so."""
     if truth.lasts("known", key) < LATELY_S:
         return
-    told = [truth.now - _age_s(now, one.at) for one in past]
+    told = [truth.now - _age_s(truth, key, one.at) for one in past]
     asked = truth.asked(key, min(told, default=truth.now) - NEAR_S)
     for one, began in zip(past, told, strict=True):
         answers = [found for found in asked if abs(found.began - began) < NEAR_S]
@@ -26,7 +25,7 @@ def false_in_past(truth: Truth, key: str, now: str, past: Sequence[PastDecision]
         is_torn = truth.protocol == "tcp" and one.outcome == "link-lost"  # Perhaps only its end.
         if not is_torn and not any(_fits(one, answer, truth.now) for answer in answers):
             yield f"{one.outcome} at {one.site}: {list(map(vars, answers))}"
-        yield from _false_then(truth, key, now, one)
+        yield from _false_then(truth, key, one)
     for answer in asked:
         if truth.comes_late(key, answer.began):
             continue
@@ -36,8 +35,8 @@ def false_in_past(truth: Truth, key: str, now: str, past: Sequence[PastDecision]
             yield f"nothing is remembered of {vars(answer)}"
 
 
-def _false_then(truth: Truth, key: str, now: str, one: PastDecision) -> Iterator[str]:
-    age_s = _age_s(now, one.decided_at or one.at)
+def _false_then(truth: Truth, key: str, one: PastDecision) -> Iterator[str]:
+    age_s = _age_s(truth, key, one.decided_at or one.at)
     if one.decided_at is None and one.total_s > OWN_S:
         return  # It may have been decided at any time since it began.
     with truth.then(age_s):
@@ -64,6 +63,6 @@ def _fits(one: PastDecision, answer: Answer, now: float) -> bool:
             return answer.status >= 500
 
 
-def _age_s(now: str, at: str) -> float:
-    """Between two times of one clock."""
-    return (datetime.fromisoformat(now) - datetime.fromisoformat(at)).total_seconds()
+def _age_s(truth: Truth, key: str, at: str) -> float:
+    """How long ago that was, as router ``key`` shows times."""
+    return truth.network.world[key].age_s(datetime.fromisoformat(at).timestamp())
