@@ -124,6 +124,6 @@ def test_a_new_site_with_targets_of_a_service_of_another_is_told_of_and_shown(li
         (found,) = (
             one for one in west.json("why", "shop")["candidates"] if one["site"] == false_east
         )
-        assert found["note"].startswith("has offered shop of west for ")
-        assert found["note"].endswith(" only; approved: auto")
+        assert found["note"].startswith("was first seen here to offer shop of west ")
+        assert found["note"].endswith(" ago; approved: auto")
         assert "approved: auto" in west.ctl("why", "shop").out

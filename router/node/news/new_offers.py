@@ -117,7 +117,7 @@ class NewOffers:
         by = "importFrom" if rules.names_offers_of(service) else "auto"
         by = "granted" if _is_granted(service, site, table) else by
         age = clocks.span(now - since)
-        return f"has offered {service} of {owner} for {age} only; approved: {by}"
+        return f"was first seen here to offer {service} of {owner} {age} ago; approved: {by}"
 
     def notes(
         self, table: RouteTable, used: Container[str], rules: SharingRules = OPEN_TO_ALL
@@ -156,9 +156,9 @@ class NewOffers:
             del self._new[next(iter(self._new))]
         if self._budgets.take(site, now):
             owner = _owner_shown(service, table)
-            text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares, "
-            hint = _hint(service, site, table)
-            self._tell("warning", "offer-new", service, f"{text}and had none before.", hint)
+            text = f"Site {_shown(site, table)} has targets of {service}, which {owner} declares. "
+            told = f"{text}This site knew of none there before."
+            self._tell("warning", "offer-new", service, told, _hint(service, site, table))
 
     def _has_room(self, site: SiteId) -> bool:
         """Whether there is room: the site with most offers gives way to others, and none to it."""

@@ -105,7 +105,7 @@ def test_a_new_site_is_told_once_noted_and_in_why_for_an_hour(life: Life) -> Non
     assert life.hear(heard) == ["offer-new"], "not of who declares it, nor of ourselves"
     life.time.advance(12)
     assert not life.hear(table(MID)) and not life.hear(heard)
-    said = "has offered shop-0 of mid for 12 s only; approved: auto"
+    said = "was first seen here to offer shop-0 of mid 12 s ago; approved: auto"
     assert life.offers.note_of("shop-0", EAST, heard) == said
     assert not life.offers.note_of("shop-0", MID, heard)
     (note,) = life.offers.notes(heard, ())
@@ -137,9 +137,11 @@ def test_an_offer_of_a_service_that_this_site_declares_too_is_of_the_site_that_o
     )
     life.offers.table_changed(owned)
     ((_, told),) = life.journal.messages
-    assert "has targets of shop-0, which mid declares" in told
+    assert told.endswith(
+        "has targets of shop-0, which mid declares. This site knew of none there before."
+    )
     (note,) = life.offers.notes(owned, ())
-    assert "has offered shop-0 of mid for" in note.message
+    assert "was first seen here to offer shop-0 of mid " in note.message
     assert "at mid: sitectl service grant shop-0" in note.hint
 
 
@@ -194,7 +196,7 @@ def test_what_is_new_is_still_noted_after_a_restart_for_what_is_left_of_its_hour
     life.time.advance(NEW_OFFER_SHOWN_S / 2)
     life.begin()
     (note,) = life.offers.notes(heard, ())
-    assert "has offered shop-0 of mid for 30 min" in note.message
+    assert "was first seen here to offer shop-0 of mid 30 min 1 s ago" in note.message
     life.time.advance(began + NEW_OFFER_SHOWN_S - life.time.now())
     assert not life.offers.notes(heard, ())
     life.begin()
@@ -209,8 +211,8 @@ def test_many_new_offers_hide_neither_a_used_service_nor_the_one_known_longest(
     heard = msgspec.structs.replace(table(EAST, services=many), owners=owners)
     life.hear(heard)
     first, second, *_, last = life.offers.notes(heard, {"shop-9"})
-    assert "offered shop-9 of mid" in first.message
-    assert "offered shop-7 of mid" in second.message
+    assert "to offer shop-9 of mid" in first.message
+    assert "to offer shop-7 of mid" in second.message
     assert {first.code, last.code} == {"SW0347"}
     beyond = many - NEW_OFFER_NOTES_MAX
     assert last.message.startswith(f"{beyond} more offers of services that other sites declare")

@@ -42,7 +42,9 @@ def test_what_always_changes_is_nothing_new() -> None:
 
 def test_an_age_in_a_sentence_is_no_news_and_any_other_figure_is() -> None:
     def told(age: str, per_s: int) -> Any:
-        message = f"Site west has offered shop for {age} only; {per_s}/s of 9/s requests fail"
+        message = (
+            f"Site west was first seen to offer shop {age} ago; {per_s}/s of 9/s requests fail"
+        )
         return watch.essence({"notes": [{"code": "SW0347", "message": message}]})
 
     assert told("58 s", 2) == told("1 min 2 s", 2) == told("12.5 s", 2) == told("2 days 1 h", 2)
