@@ -329,8 +329,9 @@ SERVICES: Final = (
     Code(
         "SW0347",
         "A site newly offers a service of another",
-        "It has targets of a service that another site declares, since less than an hour, and gets "
-        "requests. No approval was needed. A site that was deleted and created again is another "
+        "It has targets of a service that another site declares, and gets requests. This site "
+        "first saw them less than an hour ago, also if it was new itself and the other one away "
+        "before. No approval was needed. A site that was deleted and created again is another "
         "site. The note goes after an hour, or once the owner of the service grants the offer.",
         "If it is meant, at the owner: sitectl service grant NAME --site SITE --offer. If it "
         "should have none, name the sites that may: sitectl service set NAME --import-from SITE; "
