@@ -41,7 +41,7 @@ def test_a_link_to_a_host_a_day_ahead_names_the_clocks_and_comes_up_when_they_ar
 
     right.set_clock("+1d")
     until(lambda: right.site.is_up("claimed") and right.site.is_up("offline"), "both links are up")
-    assert "clock-moved" in events(right)
+    until(lambda: "clock-moved" in events(right), "the jump is told")
     assert "SW0660" not in right.problems()
 
 
