@@ -50,7 +50,7 @@ from router.node.site_notes import SiteNotes
 from router.node.site_problems import SiteProblems
 from router.node.start import RouterStart
 from router.node.stream_access import StreamAccess
-from router.node.time_text import WallClock
+from router.node.wall_clock import WallClock
 from router.node.wanted_links import WantedLinks
 from router.routing.core import RoutingCore
 from router.routing.edges.attached import AttachedEdges

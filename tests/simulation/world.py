@@ -43,7 +43,7 @@ from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.parts import WHOLE as WHOLE_PART
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
-from router.node.time_text import LOOK_S
+from router.node.wall_clock import LOOK_S
 from simulator.runs.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 SERVICE = ServiceKey("shop", 8080)
@@ -380,14 +380,7 @@ class SimSite:
         self.taken.clear()
 
     def _tell(
-        self,
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = "", **_: str
     ) -> None:
         self.world.tell(severity, code, subject, message, hint)
         for hear in self.told:
@@ -632,14 +625,7 @@ class World:
         }
 
     def tell(
-        self,
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = "", **_: str
     ) -> None:
         """Note all that a router journals, for a person who looks at a seed."""
         self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")

@@ -1,6 +1,6 @@
-"""A moment keeps its text until the clock is set."""
+"""A moment keeps its time over sleeps of the host, and moves with a clock that is set back."""
 
-from router.node.time_text import STEADY_S, WallClock
+from router.node.wall_clock import STEADY_S, WallClock
 
 
 def test_a_moment_is_told_alike_until_the_clock_is_set() -> None:
@@ -18,7 +18,7 @@ def test_a_moment_is_told_alike_until_the_clock_is_set() -> None:
 
 
 class Clocks:
-    """A monotonic and a wall clock, and what is told of them."""
+    """A monotonic clock, a wall clock, and the clock under test, which reads both."""
 
     def __init__(self) -> None:
         self.now, self.wall = 100.0, 1_000_000.0
