@@ -142,8 +142,7 @@ class Rehearsal:
         subject: str,
         message: str,
         hint: str = "",
-        *,
-        service: str = "",
+        **_: str,
     ) -> None:
         self.journal.append(
             f"{self.internet.now:.3f} {name} {severity} {code} {subject}: {message}"

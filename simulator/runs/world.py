@@ -224,14 +224,7 @@ class World:
         self.sites[burst.wakes].sleep(burst.service)
 
     def tell(
-        self,
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
+        self, severity: Severity, code: str, subject: str, message: str, hint: str = "", **_: str
     ) -> None:
         """Record a journal entry of any router."""
         self.journal.append(f"{self.internet.now:.6f} {severity} {code} {subject}: {message}")

@@ -41,7 +41,7 @@ def test_a_link_to_a_host_a_day_ahead_names_the_clocks_and_comes_up_when_they_ar
 
     right.set_clock("+1d")
     until(lambda: right.site.is_up("claimed") and right.site.is_up("offline"), "both links are up")
-    until(lambda: "clock-moved" in events(right), "the jump is told")
+    until(lambda: "clock-moved" in events(right), "the jump is an event")
     assert "SW0660" not in right.problems()
 
 
@@ -81,7 +81,7 @@ def test_a_clock_that_jumps_ahead_and_back_renews_certificates_at_once(net: Netw
     leaf = jumping.site.directory / "secrets" / "leaf.crt"
     before = leaf.read_bytes()
     jumping.set_clock("+1d")
-    until(lambda: events(jumping).count("clock-moved") == 1, "the jump is told")
+    until(lambda: events(jumping).count("clock-moved") == 1, "the jump is an event")
     assert leaf.read_bytes() == before
     assert other.site.is_up("jumping")
     jumping.set_clock("+25d")  # Two thirds of a leaf's life are over.
@@ -107,7 +107,7 @@ def test_a_request_before_a_sleep_keeps_its_time(net: Network) -> None:
     assert fetch(host.site.address, SHOP_PORT).status == 200
     (told,) = host.site.json("why", "shop", "--last", "1")
     host.set_clock("+1d")  # As after a night, in which the monotonic clock stood still.
-    until(lambda: events(host).count("clock-moved") == 1, "the jump is told")
+    until(lambda: events(host).count("clock-moved") == 1, "the jump is an event")
     assert [one["at"] for one in host.site.json("why", "shop", "--last", "1")] == [told["at"]]
     assert fetch(host.site.address, SHOP_PORT).status == 200
     later, before = host.site.json("why", "shop", "--last", "2")

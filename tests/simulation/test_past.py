@@ -251,15 +251,22 @@ def test_of_a_request_that_leaves_a_draining_site_the_draining_is_told() -> None
     assert spilled.candidates[0].reason == "it is draining and takes nothing new"
 
 
-def test_a_request_that_a_draining_site_turns_away_does_not_blame_the_service() -> None:
+def full_far_site(queue_wait_s: float) -> World:
+    """A world whose site a has no target, and b has one, which is busy for 20 s."""
     world = World(1, "a", "b")
     joined(world, 5)
     a, b = world.sites.values()
-    a.declare(queue=5, queue_wait_s=3.0)
+    a.declare(queue=5, queue_wait_s=queue_wait_s)
     b.serve(1, capacity=1, service_s=20.0)
     world.run(5)
     a.request()
     world.run(0.2)
+    return world
+
+
+def test_a_request_that_a_draining_site_turns_away_does_not_blame_the_service() -> None:
+    world = full_far_site(queue_wait_s=3.0)
+    a, b = world.sites.values()
     waiting = a.request()  # In the line of b.
     world.run(0.2)
     b.stop(lambda: None)
@@ -271,14 +278,8 @@ def test_a_request_that_a_draining_site_turns_away_does_not_blame_the_service() 
 
 
 def test_a_request_whose_site_falls_silent_while_it_waits_there_says_so() -> None:
-    world = World(1, "a", "b")
-    joined(world, 5)
+    world = full_far_site(queue_wait_s=1.0)
     a, b = world.sites.values()
-    a.declare(queue=5, queue_wait_s=1.0)
-    b.serve(1, capacity=1, service_s=20.0)
-    world.run(5)
-    a.request()
-    world.run(0.2)
     world.internet.cut(a.ip, b.ip)
     waiting = a.request()  # In the line of b, which does not hear of it.
     world.run(10)

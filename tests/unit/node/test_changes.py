@@ -8,7 +8,6 @@ from router.balance.site_gate import RateState
 from router.exchange.clients.listeners import FIRST_DOES_NOT
 from router.model import limits
 from router.model.addresses import join
-from router.model.events import Severity
 from router.model.ids import ServiceKey
 from router.node.services.changes import ServiceChanges
 from router.node.services.drain_share import DRAINED
@@ -97,88 +96,41 @@ def test_a_listener_that_cannot_be_bound_is_told_of_once_per_reason() -> None:
 
 def test_what_is_told_of_a_target_is_found_by_its_service() -> None:
     """`events --service shop`, which the hints of its notes name, showed none of it."""
-    found: list[tuple[str, str]] = []
-
-    def tell(
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
-    ) -> None:
-        found.append((code, service))
-
-    changes = ServiceChanges(tell, way_back)
+    journal = Journal()
+    changes = ServiceChanges(journal.tell, way_back)
     look(changes, target(True))
     look(changes, target(False))
     look(changes, target(True))
     drained = msgspec.structs.replace(target(False)[SHOP][0], error=DRAINED)
     look(changes, {SHOP: [drained]})
     codes = ["target-up", "target-down", "target-up", "target-down"]
-    assert found == [(code, "shop") for code in codes]
+    assert [(one.code, one.service) for one in journal.events] == [(code, "shop") for code in codes]
 
 
 def test_a_listener_that_was_never_there_before_is_not_said_to_be_there_again() -> None:
-    messages: list[str] = []
-
-    def tell(
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
-    ) -> None:
-        messages.append(message)
-
-    changes = ServiceChanges(tell, way_back)
+    journal = Journal()
+    changes = ServiceChanges(journal.tell, way_back)
     look(changes, {}, listener("taken"))
     look(changes, {}, listener(""))
-    assert messages[-1] == "Service shop:8080 has a listener here now."
+    assert journal.events[-1].message == "Service shop:8080 has a listener here now."
 
 
 def test_an_ipv6_target_is_named_with_its_brackets() -> None:
-    subjects: list[str] = []
-
-    def tell(
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
-    ) -> None:
-        subjects.append(subject)
-
+    journal = Journal()
     info = msgspec.structs.replace(target(True)[SHOP][0], host="::1")
-    look(ServiceChanges(tell, way_back), {SHOP: [info]})
-    assert subjects == ["[::1]:80"]
+    look(ServiceChanges(journal.tell, way_back), {SHOP: [info]})
+    assert [one.subject for one in journal.events] == ["[::1]:80"]
 
 
 def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() -> None:
-    told: list[tuple[str, str, str]] = []
-
-    def tell(
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
-    ) -> None:
-        told.append((code, message, hint))
-
-    changes = ServiceChanges(tell, way_back)
+    journal = Journal()
+    changes = ServiceChanges(journal.tell, way_back)
     look(changes, target(True))
     reason = "ejected for 4 s: 5 requests in a row were reset"
     info = msgspec.structs.replace(target(False)[SHOP][0], error=reason, ejected=True, since=10.0)
     look(changes, {SHOP: [info]})
     look(changes, {SHOP: [msgspec.structs.replace(target(True)[SHOP][0], since=14.25)]})
+    told = [(one.code, one.message, one.hint) for one in journal.events]
     assert told[1:] == [
         (
             "target-down",
@@ -190,22 +142,11 @@ def test_a_target_that_is_ejected_is_told_of_with_its_reason_and_its_way_back() 
 
 
 def test_a_target_of_a_drained_service_is_no_fault_and_its_way_back_is_the_drain() -> None:
-    told: list[tuple[str, str, str, str]] = []
-
-    def tell(
-        severity: Severity,
-        code: str,
-        subject: str,
-        message: str,
-        hint: str = "",
-        *,
-        service: str = "",
-    ) -> None:
-        told.append((severity, code, message, hint))
-
-    changes = ServiceChanges(tell, way_back)
+    journal = Journal()
+    changes = ServiceChanges(journal.tell, way_back)
     look(changes, target(True))
     look(changes, {SHOP: [msgspec.structs.replace(target(False)[SHOP][0], error=DRAINED)]})
+    told = [(one.severity, one.code, one.message, one.hint) for one in journal.events]
     assert told[1:] == [
         (
             "info",
