@@ -61,7 +61,7 @@ CHOSEN = (
                 "trust/test_certificate_renewal",
             ),
             *("process/test_event_loop", "process/test_memory"),
-            *("node/test_time_text", "workers/test_workers"),
+            *("node/test_wall_clock", "workers/test_workers"),
             *("operate/test_event_file", "operate/test_simulation_process", "operate/test_sinks"),
             *("operate/test_opentelemetry_spans", "operate/test_views"),
             *("process/test_logs", "process/test_process", "process/test_state"),
