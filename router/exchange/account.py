@@ -24,11 +24,24 @@ def close(
     """
     if record.waited_since is not None:
         note_waited(record, service, now)
-    spill, record.spill = record.spill, None
-    if spill is not None:
-        service.counters.spill_ends(spill)
+    spill, counters = record.spill, service.counters
+    if record.is_pending:
+        give_back(record, service)
+        if spill is not None and record.site is not None:
+            counters.spilled[spill] += 1
+    elif spill is not None:
+        record.spill = None
+        counters.spill_ends(spill)
     if failure is not None:
         record.code_class = _note_failure(record, service, request, failure)
+
+
+def give_back(record: RequestRecord, service: Service) -> None:
+    """The request's pending spill, if any, is none: the attempt is over, or its answer begins."""
+    spill = record.spill
+    if record.is_pending and spill is not None:
+        record.spill, record.is_pending = None, False
+        service.counters.spill_pends_no_more(spill)
 
 
 def note_held(record: RequestRecord, service: Service, failure: LegFailure | None) -> None:

@@ -7,6 +7,7 @@ from math import inf
 from router.balance.deciding.decisions import Asked, Decision, RemoteWait
 from router.balance.learning.demand import SpillCause
 from router.balance.site.slots import Denied, Slot
+from router.exchange import account
 from router.exchange.attempts import Attempts
 from router.exchange.exchange import Exchange
 from router.exchange.exchange_states import ASKING, CHOOSING, RemoteState
@@ -169,6 +170,7 @@ class ClientAttempts(Exchange):
 
     def _repeat(self, failure: LegFailure) -> None:
         """The attempt failed, and another one is allowed."""
+        account.give_back(self.record, self._service)
         self._state = CHOOSING  # Data sent meanwhile is stored for the next one.
         self.record.held_at = inf
         self.record.retried_for = failure.code

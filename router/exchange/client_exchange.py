@@ -33,6 +33,7 @@ from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
 from router.service.recent_requests import UNANSWERED, RequestRecord
 from router.service.service import Service
+from router.service.spilled import SpillKey
 
 
 class ClientExchange(ClientAttempts):
@@ -164,6 +165,11 @@ class ClientExchange(ClientAttempts):
     # Called by an attempt: `RemoteHandler`.
 
     def opened(self, held_at: float | None = None) -> None:
+        self._opens(held_at)
+        if self._given_up is None and self.request.protocol != "tcp":
+            self._note_pending_spill()
+
+    def _opens(self, held_at: float | None) -> None:
         now = self._service.now() if held_at is None else held_at
         self._hold()
         self.record.held_at = now
@@ -204,7 +210,7 @@ class ClientExchange(ClientAttempts):
             self._give_back(slot, is_complete=True)
         elif held_at is not None:
             if self._upload is not None or self._attempts is not None:
-                self.opened(held_at)
+                self._opens(held_at)
             else:
                 record.held_at = held_at
                 self._told_opened = True
@@ -236,14 +242,30 @@ class ClientExchange(ClientAttempts):
     def _tell_writable(self) -> None:
         self._caller.writable()
 
+    def _note_pending_spill(self) -> None:
+        """A target has the request; if another site's, say so now: its answer may take long."""
+        spill = self._new_spill()
+        if spill is not None:
+            self.record.spill, self.record.is_pending = spill, True
+            self._service.counters.spill_pends(spill)
+
     def _note_spill(self) -> None:
         """The request is served now; if by another site, count it now: it may last."""
-        service, record = self._service, self.record
-        site = record.site
-        if site is not None and site != service.site and record.spill is None:
-            grounds = record.grounds
-            record.spill = spill = site, grounds.spill_reason, grounds.overflow_reason
-            service.counters.spill_begins(spill)
+        if self.record.site == self._service.site:
+            return
+        account.give_back(self.record, self._service)
+        spill = self._new_spill()
+        if spill is not None:
+            self.record.spill = spill
+            self._service.counters.spill_begins(spill)
+
+    def _new_spill(self) -> SpillKey | None:
+        """How to count that another site has the request; None: none has, or it is counted."""
+        record = self.record
+        site, grounds = record.site, record.grounds
+        if site is None or site == self._service.site or record.spill is not None:
+            return None
+        return site, grounds.spill_reason, grounds.overflow_reason
 
     def _for_client(self, head: bytes) -> bytes:
         """``head`` as its client must see it, about to be passed on."""

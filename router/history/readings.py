@@ -1,6 +1,6 @@
 """Totals of a service port at two moments, and the changes between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from router.model import limits
 from router.model.ids import SiteId
 from router.model.latency import quantile
-from router.model.port_reading import SERVED_NOWHERE, Reading
+from router.model.port_reading import NONE_SPILLED, SERVED_NOWHERE, Reading, Spills
 
 _KeyT = TypeVar("_KeyT", bound=str)
 
@@ -24,6 +24,8 @@ SHED: Final = "shed"
 class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that ended or spilled between two readings, ``lasted_s`` apart.
 
+    ``overflow`` counts requests once their answers begin; ``overflow_begun``, ``spilled`` and
+    ``spilled_to`` once another site has them: they are among `begun`, however long answers take.
     ``more_open``: by how many the unfinished requests and connections grew; ``more_slots``: by how
     many this site's slots for them grew; negative if they shrank.
     """
@@ -35,6 +37,7 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     p50_s: float | None
     p99_s: float | None
     lasted_s: float
+    overflow_begun: dict[SiteId, int] = {}
     spilled: dict[str, int] = {}
     spilled_to: dict[SiteId, int] = {}
     failed_for: dict[str, int] = {}
@@ -104,8 +107,9 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         p50_s=quantile(counts, 0.5),
         p99_s=quantile(counts, 0.99),
         lasted_s=lasted_s,
-        spilled=_grown(before.spilled, after.spilled),
-        spilled_to=_grown(before.spilled_to, after.spilled_to),
+        overflow_begun=_begun(before, after, lambda one: one.overflow),
+        spilled=_begun(before, after, lambda one: one.spilled),
+        spilled_to=_begun(before, after, lambda one: one.spilled_to),
         failed_for=_grown(before.failed_for, after.failed_for),
         gave_up=after.gave_up - before.gave_up,
         more_open=after.unfinished - before.unfinished,
@@ -124,6 +128,7 @@ def parts(whole: IntervalCounts, count: int) -> Sequence[IntervalCounts]:
             served=_part(whole.served, number, count),
             nowhere=_share(whole.nowhere, number, count),
             overflow=_part(whole.overflow, number, count),
+            overflow_begun=_part(whole.overflow_begun, number, count),
             failed=_share(whole.failures, number, count) + failed_for[number].get(SHED, 0),
             spilled=_part(whole.spilled, number, count),
             spilled_to=_part(whole.spilled_to, number, count),
@@ -149,6 +154,7 @@ def _is_as_before(before: Reading, after: Reading) -> bool:
         before.counts == after.counts
         and before.served == after.served
         and before.spilled_to == after.spilled_to
+        and before.pending == after.pending
         and before.failed == after.failed
         and before.unfinished == after.unfinished
     )
@@ -163,6 +169,28 @@ def _started_over(before: Reading, after: Reading) -> bool:
         or after.gave_up < before.gave_up
         or any(new < old for new, old in zip(after.counts, before.counts, strict=True))
     )
+
+
+def _begun(
+    before: Reading, after: Reading, part: Callable[[Reading | Spills], Mapping[_KeyT, int]]
+) -> dict[_KeyT, int]:
+    """By how much ``part`` grew, requests included whose answers are yet to begin. One of these
+    that is tried elsewhere instead counts no more.
+    """
+    then, now = _with_pending(before, part), _with_pending(after, part)
+    grown = {key: count - then.get(key, 0) for key, count in now.items()}
+    return {key: count for key, count in grown.items() if count > 0}
+
+
+def _with_pending(
+    reading: Reading, part: Callable[[Reading | Spills], Mapping[_KeyT, int]]
+) -> Mapping[_KeyT, int]:
+    if reading.pending is NONE_SPILLED:
+        return part(reading)
+    whole = dict(part(reading))
+    for key, count in part(reading.pending).items():
+        whole[key] = whole.get(key, 0) + count
+    return whole
 
 
 def _grown(before: Mapping[_KeyT, int], after: Mapping[_KeyT, int]) -> dict[_KeyT, int]:

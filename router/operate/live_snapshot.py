@@ -70,7 +70,7 @@ class LiveRows:
             now,
             requests_per_s=round(change.per_s(change.seen), 3),
             begun_per_s=round(change.per_s(change.begun), 3),
-            overflow_per_s=round(change.per_s(sum(change.overflow.values())), 3),
+            overflow_per_s=round(change.per_s(sum(change.overflow_begun.values())), 3),
             failed_per_s=round(change.per_s(change.failures), 3),
             shed_per_s=round(change.per_s(change.shed), 3),
             gave_up_per_s=round(change.per_s(change.gave_up), 3),
@@ -78,7 +78,7 @@ class LiveRows:
             more_slots=change.more_slots,
             p50_s=change.p50_s,
             p99_s=change.p99_s,
-            overflow_to=self._recent.a_second(change, change.overflow),
+            overflow_to=self._recent.a_second(change, change.overflow_begun),
             why=spill_sentence(
                 snapshot.explanation,
                 change,

@@ -12,7 +12,7 @@ import msgspec
 
 from router.model.ids import ServiceKey, SiteId
 from router.model.latency import NO_COUNTS
-from router.model.port_reading import SERVED_NOWHERE, Reading
+from router.model.port_reading import NONE_SPILLED, SERVED_NOWHERE, Reading, Spills
 from router.service.histograms import NONE_SEEN, Histogram, HistogramSnapshot, sum_of
 from router.service.spilled import SpillKey, by_reason, by_site, overflowed, without_target
 
@@ -154,7 +154,8 @@ class ServiceCounters:
     """Counted once per request, at its ingress router, at the end of the turn in which it ends.
 
     Except ``spilled``: a TCP connection is counted when it is established, and a request when the
-    head of its answer passes, so that long ones are counted while they last.
+    head of its answer passes, so that long ones are counted while they last. Until that head, a
+    request is among ``pending_spills``.
 
     Rare events (a failure, a wait) are counted as they happen, so `count_ended` precedes any
     reading within that turn.
@@ -175,6 +176,7 @@ class ServiceCounters:
         "gave_up",
         "held",
         "open_elsewhere",
+        "pending_spills",
         "spilled",
         "unfinished",
     )
@@ -195,6 +197,10 @@ class ServiceCounters:
         self.open_elsewhere: defaultdict[SpillKey, int] = defaultdict(int)
         """Those of ``spilled`` that were counted before their end, which is yet to come: TCP
         connections and answers under way.
+        """
+        self.pending_spills: defaultdict[SpillKey, int] = defaultdict(int)
+        """Requests that a target of another site has, and whose answers have not begun: those in
+        ``spilled`` once they do, unless another attempt follows.
         """
         self.failed_for: dict[str, int] = {}
         """Requests that failed, by `LegFailure` code. A 5xx of a target is not counted here."""
@@ -232,6 +238,14 @@ class ServiceCounters:
             phases.target.observe_all(target_s)
         return served_s
 
+    def spill_pends(self, key: SpillKey) -> None:
+        """A target of another site has a request, until `spill_pends_no_more`."""
+        self.pending_spills[key] += 1
+
+    def spill_pends_no_more(self, key: SpillKey) -> None:
+        """Its answer begins, it is over, or another attempt follows."""
+        _one_less(self.pending_spills, key)
+
     def spill_begins(self, key: SpillKey) -> None:
         """Another site serves a request from now on, until `spill_ends`."""
         self.spilled[key] += 1
@@ -239,12 +253,7 @@ class ServiceCounters:
 
     def spill_ends(self, key: SpillKey) -> None:
         """A request that began with `spill_begins` is over."""
-        count = self.open_elsewhere[key] - 1
-        assert count >= 0, "a spill ends that did not begin"
-        if count:
-            self.open_elsewhere[key] = count
-        else:
-            del self.open_elsewhere[key]
+        _one_less(self.open_elsewhere, key)
 
     def waited(self, seconds: float) -> None:
         """A request left the queue after ``seconds``."""
@@ -314,11 +323,21 @@ class ServiceCounters:
             overflow=self.left(),
             spilled=by_reason(self.spilled),
             spilled_to=by_site(self.spilled),
+            pending=self._pending(),
             failed=failed,
             failed_for=dict(self.failed_for),
             gave_up=self.gave_up,
             counts=tuple(counts),
             unfinished=self.unfinished,
+        )
+
+    def _pending(self) -> Spills:
+        if not self.pending_spills:
+            return NONE_SPILLED
+        return Spills(
+            overflow=by_site(self.pending_spills, overflowed),
+            spilled=by_reason(self.pending_spills),
+            spilled_to=by_site(self.pending_spills),
         )
 
     def losses(self) -> int:
@@ -405,6 +424,15 @@ def _together(
     if other is _NO_PHASES:
         return one
     return {name: sum_of([phase, other[name]]) for name, phase in one.items()}
+
+
+def _one_less(counts: dict[SpillKey, int], key: SpillKey) -> None:
+    count = counts[key] - 1
+    assert count >= 0, "a spill ends that did not begin"
+    if count:
+        counts[key] = count
+    else:
+        del counts[key]
 
 
 def _named(

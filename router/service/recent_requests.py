@@ -74,7 +74,9 @@ class RequestRecord(msgspec.Struct, eq=False):
     grounds: Decision | Grounds = UNDECIDED
     """The last decision, or its consequence."""
     spill: SpillKey | None = None
-    """While another site serves it: how it was counted, if that was before its end."""
+    """While another site has it: how its spill is counted, if that began before its end."""
+    is_pending: bool = False
+    """That spill is only pending: the answer has not begun, so another attempt may follow."""
     retried_for: str = ""
     """Why the attempt before the last failed; empty: there was none."""
     waited_s: float = 0.0

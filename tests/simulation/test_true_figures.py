@@ -3,6 +3,7 @@
 import pytest
 
 from router.balance.deciding.decisions import CandidateReport
+from router.history.readings import change
 from tests.simulation.world import SERVICE, SimSite, World
 
 RUNNING, LOWERED, WAITING = 12, 3, 3
@@ -92,3 +93,19 @@ def test_a_site_that_was_full_when_asked_is_not_counted_as_one_without_a_target(
     counted = {by: count for (_, by), count in shop.counters.decisions.items()}
     assert set(counted) == {"chosen", verdict}
     assert counted[verdict] >= len(refused)
+
+
+def test_with_slow_answers_as_many_spill_as_come_from_the_first_seconds_on() -> None:
+    """`top` shows both rates side by side."""
+    world, near, _ = pair(capacity=1_000, queue=0)
+    before = near.router.readings.reading_of(SERVICE)
+    for _ in range(int(LONG_S / 5) + 2):
+        near.offer(rate=7, seconds=5)
+        world.run(5.5)  # Those that came last are there.
+        after = near.router.readings.reading_of(SERVICE)
+        assert before is not None and after is not None
+        found = change(before, after, 5.5)
+        assert found.begun > 0
+        assert sum(found.spilled_to.values()) == found.begun
+        assert sum(found.spilled.values()) == found.begun
+        before = after

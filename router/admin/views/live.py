@@ -37,7 +37,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
 
     ``requests_per_s``: requests that ended, plus the increase of unfinished ones, so that long TCP
     connections count in it as soon as in ``spilled_…``. ``begun_per_s``: requests that came, also
-    those that wait. ``spilled_…``: those of them that other sites served, for any reason;
+    those that wait. ``spilled_…``: those of them that other sites have or had, for any reason;
     ``spilled_for``: by reason (`balance.site.spills`). ``overflow_…``: those of them that passed
     over a cheaper site because of its load. ``open_to``: TCP connections and answers in progress at
     other sites, by site, which no rate shows; ``open_for``: by reason.

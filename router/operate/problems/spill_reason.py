@@ -138,7 +138,7 @@ def _cause(
     is_drained: bool,
     in_flight_mean: float,
 ) -> str:
-    overflows = lately.overflow or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
+    overflows = lately.overflow_begun or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
     if lately.spilled and _most_frequent(lately.spilled) not in OVERFLOW:
         overflows = False  # Only some of them: another site's turn came while this one was full.
     if local is None:

@@ -43,8 +43,8 @@ def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
 
     REQ/S counts the requests that this site's clients begin, whichever site serves them. HERE shows
     the requests in flight at this site, the mean of the last seconds, and its configured capacity.
-    SPILLED shows how many requests a second go to other sites, to which, and why. An http request
-    counts there once its answer begins, so slow answers make SPILLED follow REQ/S later.
+    SPILLED shows how many requests a second go to other sites, to which, and why: each counts once
+    another site has it.
     IN and OUT show the bytes a second on a link, from the second picture on.
     Keys: q quits, s sorts by the next column, p pauses, arrows (or j and k) select a service, and
     Enter shows its `why` until q or Esc. Without a terminal each picture is plain text, or with

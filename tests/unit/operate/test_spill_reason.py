@@ -89,7 +89,7 @@ def test_what_is_open_still_left_for_a_reason_that_may_be_gone() -> None:
 def test_a_site_without_capacity_is_told_with_its_load_per_target(ready: int, targets: str) -> None:
     """With the mean: at this moment it may have none in flight."""
     report = here(capacity=None, free=None, targets_ready=ready, in_flight=0)
-    left = msgspec.structs.replace(lately({"higher-level": 30}), overflow={FAR: 30})
+    left = msgspec.structs.replace(lately({"higher-level": 30}), overflow_begun={FAR: 30})
     assert sentence(left, report, in_flight_mean=7.3).startswith(
         "near has no configured capacity and was at a higher level than other sites when they left "
         f"(7.3 in flight on average at {targets})"
@@ -102,7 +102,7 @@ def test_slots_that_are_kept_are_told_with_the_mean_and_not_with_a_moment() -> N
         ("sheddable-share", "near keeps its last slots from sheddable requests"),
         ("above-mark", "near keeps its last slots in reserve"),
     ):
-        change = msgspec.structs.replace(lately({reason: 20}), overflow={FAR: 20})
+        change = msgspec.structs.replace(lately({reason: 20}), overflow_begun={FAR: 20})
         assert sentence(change, idle, in_flight_mean=2.9) == (
             f"{why} (2.9 of 4 busy on average): 2.0/s go to far"
         )
@@ -114,7 +114,7 @@ def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
 
     def said(policy: int, full: int) -> str:
         counts = lately({"policy": policy, "full": full})
-        change = msgspec.structs.replace(counts, overflow={FAR: full})
+        change = msgspec.structs.replace(counts, overflow_begun={FAR: full})
         return sentence(change, report, in_flight_mean=2.4, policy="spread")
 
     assert said(200, 50) == "policy spread sends requests to other sites too: 25/s go to far"
@@ -126,7 +126,7 @@ def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
 
 def test_slots_that_were_added_since_are_not_said_to_have_been_busy() -> None:
     """A target is back, a drain in part is over, or the capacity was raised: two were there."""
-    change = msgspec.structs.replace(lately({"full": 31}), overflow={FAR: 31})
+    change = msgspec.structs.replace(lately({"full": 31}), overflow_begun={FAR: 31})
     change = msgspec.structs.replace(change, more_slots=6)
     told = sentence(change, here(capacity=8, in_flight=2, free=6), in_flight_mean=1.6)
     assert told == "near had no room when they left: 3.1/s go to far"
@@ -137,7 +137,7 @@ def test_slots_that_were_added_since_are_not_said_to_have_been_busy() -> None:
 
 def test_a_rate_that_is_gone_is_not_taken_for_slots_that_were_busy() -> None:
     """Two of eight slots were ever in use."""
-    change = msgspec.structs.replace(lately({"rate": 70, "full": 2}), overflow={FAR: 72})
+    change = msgspec.structs.replace(lately({"rate": 70, "full": 2}), overflow_begun={FAR: 72})
     assert sentence(change, here(capacity=8, in_flight=2, free=6), in_flight_mean=1.4) == (
         "the rate of near was used up when they left: 7.2/s go to far"
     )
@@ -145,7 +145,7 @@ def test_a_rate_that_is_gone_is_not_taken_for_slots_that_were_busy() -> None:
 
 def test_a_rate_that_is_stated_now_is_not_said_to_have_been_used_up_before() -> None:
     """Ten slots were used up; then an operator configured a rate in their place, or beside them."""
-    change = msgspec.structs.replace(lately({"full": 20}), overflow={FAR: 20})
+    change = msgspec.structs.replace(lately({"full": 20}), overflow_begun={FAR: 20})
     rate = RateLoad(5.0, permits=4)
     assert sentence(change, here(rate=rate, capacity=None, free=4)) == (
         "near had no room when they left: 2.0/s go to far"
@@ -154,7 +154,7 @@ def test_a_rate_that_is_stated_now_is_not_said_to_have_been_used_up_before() -> 
         "4 of 10 slots of near are busy on average, and none was free when they left: "
         "2.0/s go to far"
     )
-    was_rate = msgspec.structs.replace(lately({"rate": 20}), overflow={FAR: 20})
+    was_rate = msgspec.structs.replace(lately({"rate": 20}), overflow_begun={FAR: 20})
     assert sentence(was_rate, here(rate=rate)) == (
         "the rate of near, 5/s, was used up in the last seconds: 2.0/s go to far"
     )
@@ -162,7 +162,7 @@ def test_a_rate_that_is_stated_now_is_not_said_to_have_been_used_up_before() -> 
 
 def test_a_rate_is_not_named_where_most_left_for_want_of_slots() -> None:
     rate = RateLoad(5.0, permits=4)
-    change = msgspec.structs.replace(lately({"full": 14, "rate": 6}), overflow={FAR: 20})
+    change = msgspec.structs.replace(lately({"full": 14, "rate": 6}), overflow_begun={FAR: 20})
     assert sentence(change, here(rate=rate), in_flight_mean=4.0) == (
         "4 of 10 slots of near are busy on average, and none was free when they left: "
         "2.0/s go to far"
@@ -293,7 +293,7 @@ def test_targets_that_are_back_were_not_ready_when_requests_left() -> None:
 
 
 def test_targets_at_another_router_of_this_site_are_its_own() -> None:
-    change = msgspec.structs.replace(lately({"full": 20}), overflow={FAR: 20})
+    change = msgspec.structs.replace(lately({"full": 20}), overflow_begun={FAR: 20})
     beside = here(path=("r2",), verdict="full", capacity=4, in_flight=4, free=0)
     assert sentence(change, beside).startswith("0 of 4 slots of near are busy on average")
     elsewhere = here(site=FAR, site_name="far", path=("b",))

@@ -83,7 +83,7 @@ export function idleText(services, nows, status) {
 
 /**
  * `8 more are under way at other sites`; empty: none. If no other site serves any yet, these are the
- * first ones to spill: a request counts as spilled once its answer begins.
+ * first ones to spill: a request counts as spilled once a target of another site has it.
  * @param {any[]} services
  */
 export function leavingText(services) {
