@@ -98,6 +98,7 @@ class RoutingNews:
     def settled(self) -> None:
         """Services follow the new table; links of sites now known as copies end."""
         self._services.resolve()
+        self._services.follow_conflicts()
         for service, site in self._news.offers.take_unvouched():
             self._services.introduce(service, site)
         self._links.end_copies()

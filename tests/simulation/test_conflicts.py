@@ -73,6 +73,35 @@ def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
     assert "SW0309" in [problem.code for problem in a.router.problems()]
 
 
+@pytest.mark.parametrize("follows", ["a", "b"])
+def test_of_sites_that_both_own_a_name_each_knows_whom_a_third_one_follows(follows: str) -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    c.serve(1, 10)
+    a.declare()
+    b.declare(protocol="tcp")
+    world.run(5)
+    c.link(a, cost=1 if follows == "a" else 9)
+    c.link(b, cost=5)
+    world.run(5)
+    seen = {}
+    for site in (a, b):
+        (there,) = site.router.routing.table.candidates[SERVICE]
+        seen[site.name] = there.unused
+    said = {"a": "c serves it as tcp, and http counts here", "b": "c serves it as http, and tcp"}
+    assert seen[follows] == ""
+    (other,) = {"a", "b"} - {follows}
+    assert seen[other].startswith(said[other])
+    if follows == "b":  # It is a's client that would be refused.
+        answer = a.request()
+        world.run(1)
+        assert answer.status == 503
+        explanation = a.router.readings.explain(SERVICE, a.network.now())
+        assert explanation is not None
+        verdicts = {one.site_name: one.verdict for one in explanation.candidates}
+        assert verdicts == {"a": "no-target", "c": "excluded"}
+
+
 def with_an_edge() -> tuple[World, SimSite, SimSite, SimSite]:
     """a, which declares the service, b, and its edge e."""
     world = World(1, "a", "b", "e", edges=frozenset({"e"}))

@@ -3,7 +3,9 @@
 So code that compares, encodes or counts a thousand of them sees at once which are the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from router.documents import Wanted
 from router.model.ids import ServiceKey
@@ -12,7 +14,8 @@ from router.model.rights.sharing import SharingRules
 from router.node.services.ports import Keeper
 from router.service.service_figures import AdvertisedTargets
 
-_Terms = tuple[AdvertisedTargets, bool, bool, tuple[str, ...] | None]
+_Terms = tuple[AdvertisedTargets, bool, bool, tuple[str, ...] | None, str]
+NO_CONFLICTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class OwnAdverts:
@@ -67,13 +70,16 @@ class OwnAdverts:
         *,
         draining: Callable[[ServiceKey], bool],
         is_divided: bool,
+        serves: Mapping[str, str] = NO_CONFLICTS,
     ) -> list[TargetsAdvert]:
         """Adverts of service ports that have targets here, in the order given. ``draining``: a port
-        that takes nothing new."""
+        that takes nothing new. ``serves``: the protocol of each name that sites declare
+        differently."""
         before = self._adverts
         adverts: dict[ServiceKey, tuple[_Terms, TargetsAdvert]] = {}
         for key, targets in advertised:
-            terms = targets, draining(key), is_divided, rules.of(key.name).export_to
+            export_to, protocol = rules.of(key.name).export_to, serves.get(key.name, "")
+            terms = targets, draining(key), is_divided, export_to, protocol
             one = before.get(key)
             if one is None or one[0] != terms:
                 capacity = None if targets.capacity is None else targets.capacity - targets.reserved
@@ -87,9 +93,10 @@ class OwnAdverts:
                         draining=terms[1],
                         rate_per_s=targets.rate_per_s,
                         shares_targets=is_divided,
-                        export_to=terms[3],
+                        export_to=export_to,
                         reserved=targets.reserved,
                         most_for_one=targets.most_for_one,
+                        serves=protocol,
                     ),
                 )
             adverts[key] = one

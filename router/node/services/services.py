@@ -25,7 +25,7 @@ from router.node.services.listeners.grants import ListenerGrants, ListenerOffice
 from router.node.services.listeners.switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.other_workers import OtherWorkers
-from router.node.services.own_adverts import OwnAdverts
+from router.node.services.own_adverts import NO_CONFLICTS, OwnAdverts
 from router.node.services.plan import Planner, PortPlan, Undeclared
 from router.node.services.planned import PlannedService
 from router.node.services.ports import Keeper
@@ -92,6 +92,7 @@ class SiteServices:
         self._connected: list[ServiceKey] = []  # Those with a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
         self._plan = PortPlan({}, ())
+        self._torn = NO_CONFLICTS  # See `follow_conflicts`.
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self._judges = True
@@ -263,6 +264,20 @@ class SiteServices:
         if self._wanted is not None:
             self._refused.look(table, self._wanted.rules)
 
+    def follow_conflicts(self) -> None:
+        """Report to others by which protocol this router serves a name that sites declare
+        differently: who declares it otherwise cannot know whom this site follows."""
+        declared = self._routing.table.declarations
+        connected = [declared.get(key.name) for key in self._connected]
+        torn = {
+            one.declaration.name: one.declaration.spec.protocol
+            for one in connected
+            if one is not None and one.conflicts
+        }
+        if torn != self._torn:
+            self._torn = torn
+            self.targets_changed()
+
     def introduce(self, name: str, site: SiteId) -> None:
         """``site`` newly offers service ``name``: it gets few requests at first."""
         self._forwarder.ports.introduce(name, site)
@@ -387,7 +402,11 @@ class SiteServices:
         advertised = self._readings.advertised_targets()
         there = [(key, advertised[key]) for key in self._connected if key in advertised]
         return self._own.adverts(
-            there, self.rules, draining=self._takes_none, is_divided=wanted.is_divided
+            there,
+            self.rules,
+            draining=self._takes_none,
+            is_divided=wanted.is_divided,
+            serves=self._torn,
         )
 
     def _takes_none(self, key: ServiceKey) -> bool:

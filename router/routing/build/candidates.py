@@ -1,9 +1,10 @@
 """The candidates for each service, as this site may see them. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 from router.model.ids import ServiceKey, SiteId
-from router.model.messages.adverts import RemoteCandidate
+from router.model.messages.adverts import RemoteCandidate, TargetsAdvert
 from router.model.rights.sharing import Party
 from router.model.specs import ServiceProtocol
 from router.routing.adverts.lsa import Node
@@ -42,7 +43,7 @@ def candidates_of(
             is_ours = view.is_offered(party.site, key.name, advert.export_to)
             declared = view.declared.get(key.name)
             serves, differs = (
-                _served(origin, party, declared, protocols[key.name], view, names)
+                _served(advert, origin, party, declared, protocols[key.name], view, names)
                 if declared is not None and declared.conflicts and party.site != view.party.site
                 else ("", "")
             )
@@ -81,6 +82,7 @@ def _protocols(others: Iterable[Origin], view: SharingView) -> Mapping[str, Prot
 
 
 def _served(
+    advert: TargetsAdvert,
     origin: Origin,
     party: Party,
     declared: Declared,
@@ -92,7 +94,8 @@ def _served(
     Empty: not known; none.
 
     There its own declaration counts, or else that of another router of its site, or else at an
-    edge that of its neighbor, or else the owner's: it refuses requests by another protocol.
+    edge that of its neighbor, or else the owner's: it refuses requests by another protocol. It says
+    itself which one; who owns the name may not be the same there as here.
     """
     name, counts = declared.declaration.name, declared.declaration.spec.protocol
     own = next((told.spec.protocol for told in origin.declarations if told.name == name), None)
@@ -106,6 +109,9 @@ def _served(
         said = f"{party.shown} serves it as {theirs}, as its neighbor does"
     elif owner is not None and (theirs := protocols.get(owner)):
         said = f"{party.shown} serves it as {theirs}, since {names[owner]} owns the name"
+    for protocol in get_args(ServiceProtocol):  # Another one is of a later version.
+        if advert.serves == protocol != theirs:
+            theirs, said = protocol, f"{party.shown} serves it as {protocol}"
     return theirs or "", differing(said, theirs or "", counts)
 
 

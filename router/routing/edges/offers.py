@@ -109,13 +109,12 @@ def make_offers(
             sites[router] = _site_row(
                 table, router, candidate.site, candidate.site_name, candidate.path_cost
             )
-            row = _candidate_row(key.name, key.port, router, candidate, candidate.serves)
+            row = _candidate_row(key.name, key.port, router, candidate)
             rows.setdefault(key.name, []).append(row)
             rules.setdefault(key.name, []).append(candidate.export_to)
     for advert in source.adverts:
         if _is_wanted(advert.name, names):
-            serves = _served_here(table.declarations.get(advert.name))
-            row = _candidate_row(advert.name, advert.port, source.router, advert, serves)
+            row = _candidate_row(advert.name, advert.port, source.router, advert)
             rows.setdefault(advert.name, []).append(row)
             rules.setdefault(advert.name, []).append(advert.export_to)
     declared = {n: d for n, d in table.declarations.items() if _is_wanted(n, names)}
@@ -198,13 +197,8 @@ def _own_site(source: EdgeTableSource, table: RouteTable) -> SiteRow:
     return SiteRow(source.router, source.site, name, source.version, 0, source.epoch)
 
 
-def _served_here(declared: Declared | None) -> str:
-    """The protocol of a name that sites declare differently; empty: all declare it alike."""
-    return declared.declaration.spec.protocol if declared is not None and declared.conflicts else ""
-
-
 def _candidate_row(
-    name: str, port: int, router: RouterId, targets: TargetsAdvert | RemoteCandidate, serves: str
+    name: str, port: int, router: RouterId, targets: TargetsAdvert | RemoteCandidate
 ) -> CandidateRow:
     return CandidateRow(
         name,
@@ -217,7 +211,7 @@ def _candidate_row(
         targets.shares_targets,
         targets.reserved,
         targets.most_for_one,
-        serves,
+        targets.serves,
     )
 
 

@@ -140,6 +140,24 @@ def test_a_site_that_follows_the_owner_is_not_used_where_another_protocol_counts
 
 
 @pytest.mark.parametrize(
+    ("serves", "unused"),
+    [
+        ("tcp", "south serves it as tcp, and http counts here"),
+        *((word, "") for word in ("", "http", "later")),
+    ],
+)
+def test_a_site_that_follows_another_owner_says_so_itself(serves: str, unused: str) -> None:
+    network = line("west", "east", "south")
+    network.serve("west", [declare("x", protocol="http")], [advert("x")])
+    network.run(1.0)
+    network.serve("east", [declare("x", protocol="tcp")], [advert("x")])
+    network.serve("south", (), [msgspec.structs.replace(advert("x"), serves=serves)])
+    network.run(1.0)
+    (found,) = [one for one in network.table("west").candidates[X80] if one.site_name == "south"]
+    assert (found.unused, found.serves) == (unused, "" if serves == "later" else serves)
+
+
+@pytest.mark.parametrize(
     ("protocol", "unused"),
     [("tcp", ""), ("http", "one declares it as http, and tcp counts here")],
 )
