@@ -33,7 +33,6 @@ from router.service.observers import Watch
 from router.service.ports import CLIENT_GONE, OVERLOADED, LegFailure, LegHandler
 from router.service.recent_requests import UNANSWERED, RequestRecord
 from router.service.service import Service
-from router.service.spilled import SpillKey
 
 
 class ClientExchange(ClientAttempts):
@@ -167,7 +166,7 @@ class ClientExchange(ClientAttempts):
     def opened(self, held_at: float | None = None) -> None:
         self._opens(held_at)
         if self._given_up is None and self.request.protocol != "tcp":
-            self._note_pending_spill()
+            self._note_spill(is_pending=True)
 
     def _opens(self, held_at: float | None) -> None:
         now = self._service.now() if held_at is None else held_at
@@ -242,30 +241,22 @@ class ClientExchange(ClientAttempts):
     def _tell_writable(self) -> None:
         self._caller.writable()
 
-    def _note_pending_spill(self) -> None:
-        """A target has the request; if another site's, say so now: its answer may take long."""
-        spill = self._new_spill()
-        if spill is not None:
-            self.record.spill, self.record.is_pending = spill, True
-            self._service.counters.spill_pends(spill)
+    def _note_spill(self, *, is_pending: bool = False) -> None:
+        """If another site has the request, count it now: its answer may take long, or last.
 
-    def _note_spill(self) -> None:
-        """The request is served now; if by another site, count it now: it may last."""
-        if self.record.site == self._service.site:
-            return
-        account.give_back(self.record, self._service)
-        spill = self._new_spill()
-        if spill is not None:
-            self.record.spill = spill
-            self._service.counters.spill_begins(spill)
-
-    def _new_spill(self) -> SpillKey | None:
-        """How to count that another site has the request; None: none has, or it is counted."""
-        record = self.record
+        ``is_pending``: the answer has not begun.
+        """
+        service, record = self._service, self.record
         site, grounds = record.site, record.grounds
-        if site is None or site == self._service.site or record.spill is not None:
-            return None
-        return site, grounds.spill_reason, grounds.overflow_reason
+        if site is None or site == service.site:
+            return
+        if record.is_pending:
+            account.give_back(record, service)
+        if record.spill is None:
+            record.spill = spill = site, grounds.spill_reason, grounds.overflow_reason
+            record.is_pending = is_pending
+            counters = service.counters
+            (counters.spill_pends if is_pending else counters.spill_begins)(spill)
 
     def _for_client(self, head: bytes) -> bytes:
         """``head`` as its client must see it, about to be passed on."""
