@@ -467,7 +467,7 @@ def test_errors_of_clients_come_before_where_requests_are_served(
         shut = tuple(msgspec.structs.replace(one, takes=0.0) for one in dead)
         stage.router.live = msgspec.structs.replace(live, now=failing, services=shut)
         expect(page.locator(".answer")).to_contain_text(
-            "shop: no ready target at any site. east is drained."
+            "shop: no ready target at any site. east is drained of shop."
         )
 
 

@@ -220,7 +220,8 @@ function failingNow(live, failing, failed, requests) {
   const names = dead.map((one) => `${one.name}:${one.port}`);
   const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
   const gone = notReached(dead);
-  const drained = dead.some((one) => one.takes === 0) ? ` ${live.status.name} is drained.` : "";
+  const shut = servicesOf(live, unserved).filter((one) => one.takes === 0);
+  const drained = shut.length ? ` ${live.status.name} is drained of ${listedOf(shut.map(nameOf), NAMED)}.` : "";
   const because = unserved.length
     ? ` ${listedOf(unserved.map(nameOf), NAMED)}: no ready target at any site${
         gone.length ? ` that is reached; ${listedOf(gone, NAMED)} ${gone.length === 1 ? "is" : "are"} not` : ""
