@@ -298,6 +298,39 @@ def test_the_twin_has_each_link_with_cost_round_trip_load_and_state(
         expect(table.get_by_role("row", name="attic")).to_contain_text("down")
 
 
+def test_paths_of_equal_cost_share_the_load(chromium: Browser, stage: Stage) -> None:
+    """Seen with cost 5 to cloud and 2 + 3 through laptop: all of it was drawn on the first link."""
+    live = pictures.burst()
+    near = {
+        "east": (("west", 2), ("north", 5)),
+        "west": (("east", 2), ("north", 3)),
+        "north": (("east", 5), ("west", 3)),
+    }
+    network = tuple(
+        pictures.a_site(
+            name,
+            {"east": 0, "west": 2, "north": 5}[name],
+            next_hops={"east": (), "west": ("west",), "north": ("north", "west")}[name],
+            neighbours=near[name],
+        )
+        for name in near
+    )
+    (now, *_) = live.now
+    now = msgspec.structs.replace(
+        now, spilled_per_s=30.0, spilled_to={"north": 20.0, "west": 10.0}, open_to={"north": 1}
+    )
+    links = tuple(one for one in live.links if one.neighbour.name in near)
+    stage.router.live = msgspec.structs.replace(live, network=network, now=(now,), links=links)
+    with looking(chromium, stage, "#/topology?table=map") as page:
+        table = page.locator("#chart-map").get_by_role("table")
+        for ends, load in {
+            re.compile("east – north|north – east"): "10/s, 1 open",
+            re.compile("east – west|west – east"): "20/s",
+            re.compile("north – west|west – north"): "10/s",
+        }.items():
+            expect(table.get_by_role("row", name=ends)).to_contain_text(load)
+
+
 def test_a_site_that_cannot_be_reached_says_so(chromium: Browser, stage: Stage) -> None:
     with looking(chromium, stage, "#/topology?site=attic") as page:
         expect(page.get_by_text("There is no path to it now.")).to_be_visible()

@@ -61,10 +61,15 @@ function stepCost(edge, from) {
 }
 
 /**
+ * @typedef {{before: string, edge: Edge}} Arrival The last step of a cheapest path to a node.
+ * @typedef {{from: string, to: string, edge: Edge}} Step
+ */
+
+/**
  * The cheapest path from `start` to every node, as the site before each node. Among equal paths the
- * first by ID, so that the page always shows the same one.
+ * first by ID, so that the page always shows the same one. `arrivals` has the last steps of all.
  * @param {{nodes: Node[], edges: Edge[]}} graph @param {string} start
- * @returns {Map<string, {cost: number, before: string | null, edge: Edge | null}>}
+ * @returns {Map<string, {cost: number, before: string | null, edge: Edge | null, arrivals: Arrival[]}>}
  */
 export function ways(graph, start) {
   /** @type {Map<string, Edge[]>} */
@@ -73,7 +78,7 @@ export function ways(graph, start) {
     near.get(edge.from)?.push(edge);
     near.get(edge.to)?.push(edge);
   }
-  const found = new Map([[start, { cost: 0, before: null, edge: null }]]);
+  const found = new Map([[start, { cost: 0, before: null, edge: null, arrivals: [] }]]);
   const open = new Set([start]);
   while (open.size) {
     const here = [...open].reduce((best, one) =>
@@ -90,8 +95,10 @@ export function ways(graph, start) {
       const cost = found.get(here).cost + step;
       const known = found.get(there);
       if (!known || cost < known.cost) {
-        found.set(there, { cost, before: here, edge });
+        found.set(there, { cost, before: here, edge, arrivals: [{ before: here, edge }] });
         open.add(there);
+      } else if (cost === known.cost && there !== start) {
+        known.arrivals.push({ before: here, edge });
       }
     }
   }
@@ -102,7 +109,7 @@ export function ways(graph, start) {
  * Steps of the path to `goal`, the first one from the start. Empty: there is no path, or `goal` is
  * the start.
  * @param {ReturnType<typeof ways>} found @param {string} goal
- * @returns {{from: string, to: string, edge: Edge}[]}
+ * @returns {Step[]}
  */
 export function stepsTo(found, goal) {
   const steps = [];
@@ -125,6 +132,40 @@ export function wayTo(graph, found, goal) {
   if (isKnown || !site.next_hops.length) return { steps, isWhole: true };
   const first = graph.nodes.find((node) => node.name === site.next_hops[0]);
   return { steps: stepsTo(found, first?.id), isWhole: false };
+}
+
+const EQUAL_PATHS_MAX = 8; // As many as the router keeps for each destination.
+
+/** The cheapest paths to `goal`, at most as many as a router uses. @returns {Step[][]} */
+function equalPaths(found, goal) {
+  const paths = [];
+  const extend = (at, steps) => {
+    const { arrivals } = found.get(at) ?? { arrivals: [] };
+    if (!arrivals.length && steps.length) paths.push(steps);
+    for (const { before, edge } of arrivals) {
+      if (paths.length >= EQUAL_PATHS_MAX) return;
+      extend(before, [{ from: before, to: at, edge }, ...steps]);
+    }
+  };
+  extend(goal, []);
+  return paths;
+}
+
+/**
+ * How the router divides requests to `goal` among links: first hops have equal shares, and so have
+ * the paths of each first hop.
+ * @param {{nodes: Node[]}} graph @param {ReturnType<typeof ways>} found @param {string} goal
+ * @returns {(Step & {share: number})[]} A step has an entry for each path that it is part of.
+ */
+export function sharesTo(graph, found, goal) {
+  const { steps, isWhole } = wayTo(graph, found, goal);
+  const paths = isWhole ? equalPaths(found, goal) : [steps];
+  const firstHops = new Map();
+  for (const [{ to }] of paths) firstHops.set(to, (firstHops.get(to) ?? 0) + 1);
+  return paths.flatMap((path) => {
+    const share = 1 / firstHops.size / firstHops.get(path[0].to);
+    return path.map((step) => ({ ...step, share }));
+  });
 }
 
 /** The least number of links between each two sites; Infinity: not connected. */

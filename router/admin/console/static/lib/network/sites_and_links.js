@@ -2,7 +2,7 @@
 import { html, useMemo, useRef, useState } from "../html.js";
 import { SiteName } from "../charts/colours.js";
 import { count, dateTime, listed, listedOf, plural, rtt, timeOfDay } from "../format.js";
-import { graphOf, pictured, placed, wayTo, ways } from "./graph.js";
+import { graphOf, pictured, placed, sharesTo, wayTo, ways } from "./graph.js";
 import { Ping } from "./ping.js";
 import { href, setParams } from "../route.js";
 import { byCost } from "./sites.js";
@@ -26,17 +26,23 @@ function spilledTo(live) {
   return sums;
 }
 
-/** The load of this site's requests on each edge, as in `spilledTo`, with the direction. */
+const ROUNDING = 0.001;
+
+/**
+ * The load of this site's requests on each edge, as in `spilledTo`, with the direction. Paths of
+ * equal cost share it.
+ */
 function carried(graph, found, spilled) {
   /** @type {Map<any, {perS: number, open: number, from: string}>} */
   const loads = new Map();
   const idOf = new Map(graph.nodes.map((node) => [node.name, node.id]));
   for (const [name, { perS, open }] of Object.entries(spilled)) {
-    for (const step of wayTo(graph, found, idOf.get(name)).steps) {
-      const was = loads.get(step.edge) ?? { perS: 0, open: 0 };
-      loads.set(step.edge, { perS: was.perS + perS, open: was.open + open, from: step.from });
+    for (const { edge, from, share } of sharesTo(graph, found, idOf.get(name))) {
+      const was = loads.get(edge) ?? { perS: 0, open: 0 };
+      loads.set(edge, { perS: was.perS + perS * share, open: was.open + open * share, from });
     }
   }
+  for (const load of loads.values()) load.open = Math.ceil(load.open - ROUNDING); // Each is on one path.
   return loads;
 }
 
