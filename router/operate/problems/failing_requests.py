@@ -371,8 +371,8 @@ def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
     fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
         message = (
-            f"Service {named}: no site had room: {share} were turned away "
-            f"{long or 'in the last seconds'}{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
+            f"Service {named}: {share} were turned away {long or 'in the last seconds'}: they "
+            f"{NONE_HAD_ROOM}{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
         )
         hint = (
             f"See them, and why: sitectl why {one.key} --denied. If it goes on: "

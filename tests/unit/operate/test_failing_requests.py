@@ -141,8 +141,9 @@ def test_requests_that_fail_at_a_target_are_not_called_turned_away() -> None:
     assert one.hint.endswith("Of those that fail: sitectl why shop:8080 --failed")
     (one,) = problems_of([replace(found, queued=0)], lambda key: NoRoom(is_over=True))
     assert one.message == (
-        "Service shop:8080: no site had room: 21/s of 60/s requests were turned away in the last "
-        "seconds; 14/s more fail: they were answered 5xx by a target."
+        "Service shop:8080: 21/s of 60/s requests were turned away in the last seconds: they "
+        "found room at no site that is reached and may serve them; 14/s more fail: they were "
+        "answered 5xx by a target."
     )
     many = lately(600, all_full=210, busy=90, answered=60, stalled=20, target_reset=20)
     assert problem(PortFailures(key=SHOP, lately=many))[1] == (
@@ -431,8 +432,10 @@ def test_a_slot_that_is_free_at_the_moment_is_no_figure_beside_those_of_the_last
     a.serve(1, capacity=1000)
     world.run(2)
     message, hint = told()
-    assert message.startswith("Service shop:8080: no site had room: ")
-    assert message.endswith(f"turned away in the last seconds. {no_queue}")
+    assert message.endswith(
+        "turned away in the last seconds: they found room at no site that is reached and may serve "
+        f"them. {no_queue}"
+    )
     assert hint == (
         "See them, and why: sitectl why shop:8080 --denied. If it goes on: let requests wait "
         "(sitectl service set shop --queue default), add targets, or raise the capacity of those "
@@ -446,8 +449,8 @@ def test_a_slot_that_is_free_at_the_moment_is_no_figure_beside_those_of_the_last
         (
             {"all_full": 300, "link_lost": 20},
             NoRoom(is_over=True),
-            "no site had room: 7.5/s of 15/s requests were turned away in the last 40 s; 0.5/s "
-            "more failed: they lost their link.",
+            "7.5/s of 15/s requests were turned away in the last 40 s: they found room at no site "
+            "that is reached and may serve them; 0.5/s more failed: they lost their link.",
         ),
         (
             {"all_full": 300},
