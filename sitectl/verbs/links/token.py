@@ -277,7 +277,7 @@ def list_(settings: Settings) -> None:
 
 def _listed(items: list[dict[str, Any]]) -> str:
     if not items:
-        return "No tokens. Make one: sitectl token create FILE"
+        return "No claim tokens. Make one: sitectl token create FILE"
     uses = [use for item in items for use in item["claimed"]]
     bearers = Counter(name for name, _ in {(use["site"], use["id"]) for use in uses})
 

@@ -59,6 +59,14 @@ def test_without_tokens_the_next_step_is_said(here: CommandLine) -> None:
     assert "sitectl token create FILE" in here.ok("token", "list").stdout
 
 
+def test_the_list_of_claims_does_not_deny_a_certificate_token(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    here.ok("token", "create", str(tmp_path / "t.yaml"), "--token-type", "cert")
+
+    assert here.ok("token", "list").stdout.startswith("No claim tokens. ")
+
+
 def test_a_router_is_asked_first(here: CommandLine, admin: FakeAdmin) -> None:
     admin.items("/api/v1/tokens", VIEW)
 

@@ -309,7 +309,7 @@ function Tokens({ live }) {
             ${rows.map((token) => html`<${Token} key=${`${token.name} ${token.made}`} token=${token} tokens=${rows} />`)}
           </ul>`
         : html`<${Empty} hint=${`To let a site link here: ${sitectl("token create FILE")}`}
-            >No tokens created here.<//
+            >No claim tokens created here.<//
           >`
     }
   <//>`;
