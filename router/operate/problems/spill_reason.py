@@ -25,6 +25,8 @@ UNASKED: Final = frozenset(code for status, code in OWN_CODES.items() if status 
 """Failures of requests that no site is looked for: what their clients sent is the reason."""
 OVERFLOW: Final = frozenset({"full", "above-mark", "sheddable-share", "higher-level", "rate"})
 """Reasons of spills caused by the load of this site."""
+DOWN: Final = frozenset({"drained", "no-target", "ejected"})
+"""Reasons of spills while no target of this site takes requests."""
 
 
 def spill_sentence(
@@ -148,6 +150,8 @@ def _cause(
             else _rest(policy, reasons, own_name)
         )
     if not local.targets_ready:
+        if not lately.spilled and not DOWN.intersection(reasons):  # Opened before that.
+            return _began(policy, reasons, own_name)
         return f"{own_name} is drained" if is_drained else f"no target of {own_name} is ready"
     if not lately.spilled and local.verdict not in _TAKES_NO_MORE:
         return _began(policy, reasons, own_name)

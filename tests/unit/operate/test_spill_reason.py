@@ -85,6 +85,20 @@ def test_what_is_open_still_left_for_a_reason_that_may_be_gone() -> None:
     assert sentence(none, full, {"full": 5}).startswith("0 of 4 slots of near are busy")
 
 
+@pytest.mark.parametrize("is_drained", [True, False])
+def test_a_connection_opened_before_the_targets_went_did_not_leave_because_of_that(
+    is_drained: bool,
+) -> None:
+    none = msgspec.structs.replace(lately({}), spilled_to={})
+    down = here(verdict="no-target", targets_ready=0, capacity=None, free=None)
+    told = sentence(none, down, {"full": 1}, is_drained=is_drained)
+    assert told == "near had no room when they began: 1 open at far"
+    why = "near is drained" if is_drained else "no target of near is ready"
+    for reason in ("drained", "no-target"):
+        told = sentence(none, down, {reason: 1}, is_drained=is_drained)
+        assert told == f"{why}: 1 open at far"
+
+
 @pytest.mark.parametrize(("ready", "targets"), [(1, "1 ready target"), (2, "2 ready targets")])
 def test_a_site_without_capacity_is_told_with_its_load_per_target(ready: int, targets: str) -> None:
     """With the mean: at this moment it may have none in flight."""
