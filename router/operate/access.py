@@ -45,6 +45,10 @@ _STATE_ORDER: Final = (
 )
 
 
+_Offer = tuple[int, RemoteCandidate]
+"""The port of the service, and a router with targets there."""
+
+
 class AccessFacts(msgspec.Struct, frozen=True, kw_only=True):
     """``given``: the rules as documents have them; ``rules``: the same by ids. ``meant``: the id
     that each name in them means, empty for none yet.
@@ -65,9 +69,9 @@ class AccessFacts(msgspec.Struct, frozen=True, kw_only=True):
 def rows(facts: AccessFacts, service: str | None = None) -> list[AccessRow]:
     """All permissions, or those that concern ``service``, sorted. O(offers + grants)."""
     table, given = facts.table, facts.given.services
-    offers: dict[str, list[RemoteCandidate]] = {}
+    offers: dict[str, list[_Offer]] = {}
     for key, candidates in table.candidates.items():
-        offers.setdefault(key.name, []).extend(candidates)
+        offers.setdefault(key.name, []).extend((key.port, one) for one in candidates)
     names = {*offers, *facts.targets_of, *table.declarations, *table.idle, *given} - {ALL}
     if service is not None:
         names &= {service}
@@ -127,13 +131,14 @@ def _facts(router: SiteRouter, unix: float) -> AccessFacts:
 class _Service:
     """The rows of one service; for `ALL`: the rules for services without their own rules."""
 
-    def __init__(self, facts: AccessFacts, name: str, offers: Iterable[RemoteCandidate]) -> None:
+    def __init__(self, facts: AccessFacts, name: str, offers: Iterable[_Offer]) -> None:
         self._facts, self._name, self._offers = facts, name, offers
         self._table, self._strict = facts.table, facts.rules.strict
         self._rule = facts.given.services.get(name, OPEN)
         self._usual = facts.given.services.get(ALL, OPEN)
         own, owner = facts.table.site, _owner(facts.table, name)
         declared = facts.table.declarations.get(name)
+        self._ports = None if declared is None else declared.declaration.spec.ports
         self._owners = () if owner is None else owner.sites
         # Besides this site, the sites whose word on offers counts here.
         self._word, granted = counting_word(own, owner, declared)
@@ -205,21 +210,29 @@ class _Service:
     def _offers_there_are(self) -> Iterator[AccessRow]:
         if self._name in self._facts.targets_of:
             yield self._row(self._table.site, "offer", OWN_TARGETS, "in use")
-        of_sites: dict[SiteId, list[RemoteCandidate]] = {}
-        for one in self._offers:
-            of_sites.setdefault(one.site, []).append(one)
+        of_sites: dict[SiteId, list[_Offer]] = {}
+        for port, one in self._offers:
+            of_sites.setdefault(one.site, []).append((port, one))
         for site, parts in of_sites.items():
-            if not all(one.unused for one in parts):
+            there = [one for port, one in parts if self._has_port(port)]
+            if not all(one.unused for one in there):
                 yield self._offer(site)
-            elif any(one.barred for one in parts):
+            elif any(one.barred for _, one in parts):
                 yield self._barred(site)
+            elif there:
+                yield self._row(site, "offer", f"serves it as {there[0].serves}", "conflicts")
             else:
-                yield self._row(site, "offer", f"serves it as {parts[0].serves}", "conflicts")
+                ports = ", ".join(sorted({str(port) for port, _ in parts}))
+                yield self._row(site, "offer", f"serves it at port {ports}", "conflicts")
         yield from self._calls_elsewhere()
+
+    def _has_port(self, port: int) -> bool:
+        """Whether the declaration in force here has the port: no listener leads to another one."""
+        return self._ports is None or port in self._ports
 
     def _calls_elsewhere(self) -> Iterator[AccessRow]:
         """Sites that may use other sites' parts, by the rules published with their targets."""
-        for one in self._offers:
+        for _, one in self._offers:
             by = f"exportTo of {self._shown(one.site)}"
             if self._facts.is_edge:  # Its table has no rules of other sites.
                 yield self._row(ALL, "call", by, "not known")

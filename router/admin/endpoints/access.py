@@ -33,9 +33,9 @@ class AccessRow(msgspec.Struct, frozen=True, kw_only=True):
     own rules. ``by``: the source of the permission. ``until``: null for no end. ``capacity``: the
     most slots accepted from an offer; null: as many as the site reports. ``state``:
     ``not-approved`` offers are not used here, ``conflicts`` are declarations, grants and offers
-    with another protocol that do not count here, ``not known`` are rules of another site that this
-    one does not receive, ``barred`` is a site of which nothing counts here, whatever other rows say
-    of all sites.
+    with another protocol or port that do not count here, ``not known`` are rules of another site
+    that this one does not receive, ``barred`` is a site of which nothing counts here, whatever
+    other rows say of all sites.
     """
 
     service: str

@@ -206,13 +206,15 @@ def _is_reached(site: SiteId, table: RouteTable) -> bool:
 def _offers(table: RouteTable, *, of_owners: bool = False) -> Iterator[Offer]:
     """Offers of other sites that we use, for services declared elsewhere; or those ``of_owners``.
 
-    No offer of a service's owner, even where this site declares the service too: the owner was
-    first.
+    None at a port that the declaration in force here lacks: no request of ours goes there. No offer
+    of a service's owner, even where this site declares the service too: the owner was first.
     """
     for key, candidates in table.candidates.items():
         declared = table.declarations.get(key.name)
         if declared is not None:
             own_right = _with_own_right(key.name, declared, table)
+            if not of_owners and key.port not in declared.declaration.spec.ports:
+                continue
             for one in candidates:
                 if (one.site in own_right) == of_owners and not one.barred:
                     yield key.name, one.site

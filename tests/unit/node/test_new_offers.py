@@ -115,6 +115,15 @@ def test_a_new_site_is_told_once_noted_and_in_why_for_an_hour(life: Life) -> Non
     assert not life.offers.notes(heard, ()) and not life.offers.note_of("shop-0", EAST, heard)
 
 
+def test_targets_at_a_port_that_the_declaration_here_lacks_are_no_offer(life: Life) -> None:
+    """Two sites declared one name with different ports; the note said that requests come there."""
+    heard = table(MID, EAST)
+    (offers,) = heard.candidates.values()
+    other = msgspec.structs.replace(heard, candidates={ServiceKey("shop-0", 81): offers})
+    assert not life.hear(other) and not life.offers.notes(other, ())
+    assert life.hear(heard) == ["offer-new"], "once the port is declared"
+
+
 def test_targets_of_the_owner_are_no_new_offer_where_another_declaration_counts(life: Life) -> None:
     """A site that declares the name as well, later, uses its own declaration."""
     owners = {"shop-0": Owner(sites=(EAST,), content="")}

@@ -324,3 +324,14 @@ def test_an_offer_nobody_uses_at_one_port_is_in_use_by_another() -> None:
         first, candidates={**first.candidates, again: second.candidates[keys[0]]}
     )
     assert one(AccessFacts(table=found), "offer", "east").state == "in use"
+
+
+def test_an_offer_at_a_port_that_the_declaration_here_lacks_is_not_in_use() -> None:
+    """Two sites declared one name with different ports: neither sends the other a request."""
+    (candidates,) = owned().candidates.values()
+    elsewhere = {ServiceKey(SHOP, 8098): candidates, ServiceKey(SHOP, 8097): candidates}
+    table = msgspec.structs.replace(owned(), candidates=elsewhere)
+    row = one(AccessFacts(table=table), "offer", "east")
+    assert (row.by, row.state) == ("serves it at port 8097, 8098", "conflicts")
+    both = msgspec.structs.replace(owned(), candidates={**elsewhere, **owned().candidates})
+    assert one(AccessFacts(table=both), "offer", "east").state == "in use"
