@@ -83,7 +83,14 @@ class SiteNotes:
                 table,
                 self._unix(),
             ),
-            *weight_hints(wanted, table, self._name, ready.__contains__, self._is_drained_of),
+            *weight_hints(
+                wanted,
+                table,
+                self._name,
+                ready.__contains__,
+                self._is_drained_of,
+                self._services.rules,
+            ),
             *capacity_hints(wanted, table, ready),
         )
         return found[: limits.STATUS_NOTES_MAX]

@@ -174,7 +174,7 @@ class SiteProblems:
             in_flight = self._readings.in_flight_elsewhere(key)
             planned = self._services.planned.get(key)
             is_drained = planned is not None and not planned.takes
-            gone = rows(key, absent, table, links, utc, in_flight)
+            gone = rows(key, absent, table, links, utc, in_flight, self._services.rules)
             yield unserved.UnservedPort(
                 key=key,
                 targets=[one for one in self._readings.targets.of(key) if not one.leaving],

@@ -9,7 +9,7 @@ from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.messages.adverts import Declaration, RemoteCandidate
 from router.model.paths import Path
 from router.model.rights.owners import Owner
-from router.model.rights.sharing import SHORT_ID_CHARS, Party, Terms
+from router.model.rights.sharing import SHORT_ID_CHARS, Party, SharingRules, Terms, name_any
 from router.routing.bars import BarRow
 from router.routing.declared import Claim, Declared
 
@@ -154,6 +154,14 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
             one.reachable and one.name.partition("@")[0] == given for one in self.sites.values()
         )
         return f"{given}@{site[:SHORT_ID_CHARS]}" if site and is_shared else given
+
+    def is_withheld(self, site: SiteId, service: str, rules: SharingRules) -> bool:
+        """Whether only this site declares ``service``, and its ``rules`` hide that from
+        ``site``."""
+        declared = self.declarations.get(service)
+        if declared is None or declared.site != self.site or declared.alike or site == self.site:
+            return False
+        return not name_any(rules.of(service).told_to, self.party(site))
 
     def party(self, site: SiteId) -> Party:
         """``site`` as rules see it; an unknown site can only be named by its id."""

@@ -140,8 +140,8 @@ SERVICES: Final = (
         "SW0314",
         "Weights for sites without a ready target",
         "The policy `split` gives a share to a site that has no ready target of the service, that "
-        "is not reached, or that a rule keeps from serving this site. The other sites with a "
-        "weight get that share, then those without one.",
+        "is not reached, that a rule keeps from serving this site, or that may not see the "
+        "service. The other sites with a weight get that share, then those without one.",
         "There: sitectl service status NAME; without targets, sitectl service bind NAME; or change "
         "the weights: sitectl service set NAME --weight SITE=N",
     ),

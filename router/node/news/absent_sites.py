@@ -10,9 +10,11 @@ from router.link.sessions.link_status import LinkStatus, in_words
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
-from router.model.rights.sharing import SHORT_ID_CHARS
+from router.model.rights.sharing import SHORT_ID_CHARS, SharingRules
 from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
+
+OPEN_TO_ALL = SharingRules()
 
 
 class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,9 +144,11 @@ def rows(
     links: Sequence[LinkStatus],
     utc: Callable[[float], str],
     in_flight: Mapping[SiteId, int],
+    rules: SharingRules = OPEN_TO_ALL,
 ) -> list[WhyCandidate]:
     """Rows of `why` for sites that offered ``key``. ``utc``: ISO 8601 of monotonic seconds.
-    ``in_flight``: requests of this site's clients that are still at other sites."""
+    ``in_flight``: requests of this site's clients that are still at other sites. ``rules``: of
+    this site."""
     bearers = _bearers(gone, table)
     return [
         _row(
@@ -155,6 +159,7 @@ def rows(
             utc,
             in_flight.get(one.site, 0),
             _shown_name(one, bearers, table),
+            rules,
         )
         for one in gone
     ]
@@ -191,11 +196,18 @@ def _row(
     utc: Callable[[float], str],
     in_flight: int,
     name: str,
+    rules: SharingRules,
 ) -> WhyCandidate:
     route = table.sites.get(one.site)
     if any(other.site == one.site for other in table.withheld.get(key, ())):
         verdict = "not-allowed"
         reason = f"its export rule has left this site out since {time_of_day(utc(one.since))}"
+    elif route is not None and route.reachable and table.is_withheld(one.site, key.name, rules):
+        verdict = "excluded"  # It cannot offer a service that it does not know.
+        reason = (
+            f"exportTo of {table.party(table.site).shown} does not name it, and it has not offered "
+            f"the service since {time_of_day(utc(one.since))}"
+        )
     elif route is not None and route.reachable:
         verdict = "no-target"
         reason = f"it has not offered the service since {time_of_day(utc(one.since))}"

@@ -12,6 +12,8 @@ from router.node.time_text import ejected_since
 from router.service.figures import TargetInfo
 
 SITES_NAMED = 3
+ELSEWHERE_IDLE = ("deleted", "no-target", "excluded")
+"""Verdicts on sites whose `service status` shows no target, so it cannot say why."""
 
 
 class UnservedPort(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,13 +109,15 @@ def _next_steps(one: UnservedPort) -> Iterator[str]:
     if one.drained:
         yield f"At {_named(one.drained)}, see the command that ends the drain: sitectl status"
     without = [site.site for site in one.gone if site.verdict == "no-target"]
-    there = (site.site for site in one.gone if site.verdict not in ("deleted", "no-target"))
+    there = (site.site for site in one.gone if site.verdict not in ELSEWHERE_IDLE)
     sites = [*one.elsewhere, *there]
     if sites:
         yield f"At {_named(sites)}: {status}"
-    if without:  # `service status` shows no target of these sites, so it cannot say why.
+    if without:
         yield f"At {_named(without)}: sitectl check"
     has_some = one.targets or sites or without or one.stopping or one.drained
+    if any(site.verdict == "excluded" for site in one.gone):
+        yield f"See who may use it: sitectl access {one.key.name}"
     if one.links_not_up and not has_some:
         yield f"Sites beyond {_links(one.links_not_up)} may have targets: sitectl link status"
     elif not (has_some or one.is_bound or one.left_out.let_in):

@@ -2,15 +2,19 @@
 not serve this one. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 from router.documents import Wanted
 from router.model.events import Note, Severity
 from router.model.ids import ServiceKey
 from router.model.messages.adverts import RemoteCandidate
+from router.model.rights.sharing import SharingRules
 from router.routing.table import RouteTable
 
 SITES_SHOWN = 3
+_NoteMaker = Callable[[str, Sequence[str]], Note]
+OPEN_TO_ALL = SharingRules()
 
 
 def weight_hints(
@@ -19,6 +23,7 @@ def weight_hints(
     own: str,
     is_ready_here: Callable[[str], bool],
     is_drained_here: Callable[[str], bool],
+    rules: SharingRules = OPEN_TO_ALL,
 ) -> list[Note]:
     """Notes on services declared here with weights for sites that get no requests of them.
 
@@ -26,7 +31,8 @@ def weight_hints(
     ``is_drained_here``: whether an operator drained the service here. A site that stops is not
     named: it comes back, or it is gone. At an edge, an unknown name counts as a site without
     targets: an edge knows only sites that it uses, and of targets that are withheld from it
-    not whether they are ready.
+    not whether they are ready. ``rules``: of this site; a site from which they hide the service
+    cannot offer it.
     """
     is_edge = wanted.site.router_mode == "edge"
     away = {site.name for site in table.sites.values() if not site.reachable}
@@ -55,21 +61,28 @@ def weight_hints(
         if is_edge:
             left_out.update(one.site_name for one in withheld)
         left_out -= ready | drained
-        if ready and (unreached := weighted & away):
-            notes.append(_away(service, sorted(unreached)))
-        empty = weighted - away - ready - drained - left_out
+        hidden = _unaware(service, table, rules) - left_out - ready - drained - away
+        empty = weighted - away - ready - drained - left_out - hidden
         bound = {one.site_name for one in known}
         if any(connector.service == service for connector in wanted.connectors.values()):
             bound.add(own)
-        if ready and (unready := empty & bound):
-            notes.append(_unready(service, sorted(unready), own))
-        if ready and (unbound := empty - bound):
-            notes.append(_unbound(service, sorted(unbound)))
-        if ready and (barred := weighted & left_out):
-            notes.append(_barred(service, sorted(barred)))
-        if ready and (without := weighted & drained):
-            notes.append(_drained(service, sorted(without)))
+        kinds: list[tuple[_NoteMaker, set[str]]] = [
+            (_away, weighted & away),
+            (partial(_unready, own=own), empty & bound),
+            (_unbound, empty - bound),
+            (_barred, weighted & left_out),
+            (partial(_hidden, own=own), weighted & hidden),
+            (_drained, weighted & drained),
+        ]
+        if ready:
+            notes += [note_of(service, sorted(sites)) for note_of, sites in kinds if sites]
     return notes
+
+
+def _unaware(service: str, table: RouteTable, rules: SharingRules) -> set[str]:
+    """Names of the sites from which ``rules`` of this site hide ``service``."""
+    sites = table.sites.items()
+    return {one.name for site, one in sites if table.is_withheld(site, service, rules)}
 
 
 def _of(
@@ -91,7 +104,7 @@ def _drained(service: str, sites: Sequence[str]) -> Note:
     return _note("info", service, sites, drain, hint)
 
 
-def _unready(service: str, sites: Sequence[str], own: str) -> Note:
+def _unready(service: str, sites: Sequence[str], *, own: str) -> Note:
     """Their targets are bound."""
     place = "See why" if list(sites) == [own] else f"At {_shown(sites)}, see why"
     hint = f"{place} under ERROR: sitectl service status {service}"
@@ -119,6 +132,13 @@ def _away(service: str, sites: Sequence[str]) -> Note:
 def _barred(service: str, sites: Sequence[str]) -> Note:
     hint = f"See which rule leaves out {_shown(sites)}: sitectl why {service}"
     return _note("warning", service, sites, "may not serve this site", hint)
+
+
+def _hidden(service: str, sites: Sequence[str], *, own: str) -> Note:
+    """They cannot offer a service that they do not know."""
+    first = sites[0]
+    hint = f"Let {first} see and serve it: sitectl service grant {service} --site {first} --offer"
+    return _note("warning", service, sites, f"exportTo of {own} does not name", hint)
 
 
 def _note(severity: Severity, service: str, sites: Sequence[str], why: str, hint: str) -> Note:

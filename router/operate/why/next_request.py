@@ -197,7 +197,8 @@ def absent(
         return ()
     links = router.links.status()
     in_flight = router.readings.in_flight_elsewhere(key)
-    return tuple(rows(key, gone, router.routing.table, links, utc, in_flight))
+    rules = router.site_services.rules
+    return tuple(rows(key, gone, router.routing.table, links, utc, in_flight, rules))
 
 
 def affinity_view(sessions: Sessions | None) -> AffinityView | None:

@@ -7,9 +7,12 @@ from router.link.sessions.link_status import LinkStatus
 from router.model.ids import RouterId, ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
+from router.model.rights.sharing import Sharing, SharingRules
 from router.node.news.absent_sites import AbsentSites, rows
 from router.routing.bars import BarRow
+from router.routing.declared import Declared
 from router.routing.table import RouteTable, SiteRoute
+from tests.unit.routing.fakes import declare
 
 SHOP = ServiceKey("shop", 8080)
 HERE, NEAR, FAR = SiteId("00"), SiteId("01"), SiteId("02")
@@ -327,6 +330,31 @@ def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     )
     withheld = msgspec.structs.replace(after, withheld={SHOP: (BOTH[0],)})
     assert rows(SHOP, [near], withheld, [], utc, {})[0].verdict == "not-allowed"
+
+
+def test_a_site_that_may_not_see_the_service_is_not_said_to_lack_a_target() -> None:
+    """A site became strict: the others, which had ready targets, no longer knew the service."""
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    declared = Declared(declaration=declare(SHOP.name), site=HERE, reachable=True, conflicts=())
+    after = msgspec.structs.replace(
+        table(reachable=(NEAR, FAR)), declarations={SHOP.name: declared}
+    )
+    absent.table_changed(after)
+    near = absent.of(SHOP)[:1]
+    (told,) = rows(SHOP, near, after, [], utc, {}, SharingRules(strict=True))
+    assert told.verdict == "excluded"
+    assert told.reason.startswith("exportTo of ")
+    assert told.reason.endswith(
+        " does not name it, and it has not offered the service since 19:44:01 UTC"
+    )
+    named = SharingRules({SHOP.name: Sharing(export_to=(NEAR,))}, strict=True)
+    for rules in (SharingRules(), named):
+        assert rows(SHOP, near, after, [], utc, {}, rules)[0].verdict == "no-target"
+    alike = msgspec.structs.replace(declared, alike=(FAR,))
+    alike_too = msgspec.structs.replace(after, declarations={SHOP.name: alike})
+    strict = SharingRules(strict=True)
+    assert rows(SHOP, near, alike_too, [], utc, {}, strict)[0].verdict == "no-target"
 
 
 def test_a_site_that_is_back_has_its_own_row_again_and_old_ones_are_forgotten() -> None:

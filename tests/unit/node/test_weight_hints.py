@@ -5,11 +5,14 @@ import pytest
 
 from router.documents import Wanted
 from router.model.ids import ServiceKey, SiteId
+from router.model.rights.sharing import Sharing, SharingRules
 from router.model.specs import ConnectorSpec, PolicySpec, ServiceSpec, SiteSpec, TargetSpec
 from router.node.problems.weight_hints import weight_hints
+from router.routing.declared import Declared
 from router.routing.table import RouteTable
 from tests.unit.node.test_capacity_hints import table
 from tests.unit.node.test_problems import table as sites_named
+from tests.unit.routing.fakes import declare
 
 
 def known(ready: int = 1) -> RouteTable:
@@ -147,6 +150,24 @@ def test_a_site_that_a_rule_leaves_out_is_not_said_to_have_no_target(whose: str)
         "Service shop gives weight to attic, which may not serve this site: the other sites get "
         "its share.",
         "See which rule leaves out attic: sitectl why shop",
+    )
+
+
+def test_a_site_that_may_not_see_the_service_is_not_said_to_have_no_target() -> None:
+    """This site became strict: the other one, which had a ready target, no longer knew of it."""
+    found = known()
+    word = Declared(declaration=declare("shop"), site=found.site, reachable=True, conflicts=())
+    found = msgspec.structs.replace(found, declarations={"shop": word})
+    spec = ServiceSpec(
+        ports=(8080,), policy=PolicySpec(name="split", weights={"attic": 3, "cloud": 1})
+    )
+    wanted = Wanted(name="onprem", site=SiteSpec(), services={"shop": spec})
+    cloud = SharingRules({"shop": Sharing(export_to=("cloud",))}, strict=True)
+    (note,) = weight_hints(wanted, found, "onprem", nowhere, nowhere, cloud)
+    assert (note.message, note.hint) == (
+        "Service shop gives weight to attic, which exportTo of onprem does not name: the other "
+        "sites get its share.",
+        "Let attic see and serve it: sitectl service grant shop --site attic --offer",
     )
 
 
