@@ -25,8 +25,9 @@ class RefusedClients:
         self._refused, self._tell, self._per_source = refused, tell, per_source
         self._beside: Callable[[], Iterable[Refused]] = tuple
         self._seen: dict[ServiceKey, int] = {}
-        self._told: dict[ServiceKey, tuple[float, int]] = {}
-        """When the last one was seen, and how many since `status` began to show them."""
+        self._told: dict[ServiceKey, tuple[float, int, int | None]] = {}
+        """When the last one was seen, how many since `status` began to show them, and the limit of
+        one address at that time."""
 
     def count_with(self, beside: Callable[[], Iterable[Refused]]) -> None:
         """Count also those of the other workers of this router."""
@@ -43,11 +44,11 @@ class RefusedClients:
             before = before_all.get(key, 0)
             if count <= before:  # Fewer: a worker ended, and its count with it.
                 continue
-            _, so_far = self._told.get(key, (now, 0))
-            self._told[key] = now, so_far + count - before
+            _, so_far, most = self._told.get(key, (now, 0, None))
+            self._told[key] = now, so_far + count - before, self._per_source(key) or most
             if not so_far:
                 self._tell("warning", "connections-refused", str(key), *self._words(key))
-        for key, (last, _) in list(self._told.items()):
+        for key, (last, *_) in list(self._told.items()):
             if now - last >= limits.REFUSED_CLIENTS_S:
                 del self._told[key]
 
@@ -61,13 +62,14 @@ class RefusedClients:
 
     def _words(self, key: ServiceKey) -> tuple[str, str]:
         """The message and the hint. Of the two limits, the count does not say which was met."""
-        count, most = self._told[key][1], self._per_source(key)
+        _, count, most = self._told[key]
         were = f"{counted(count, 'client connection')} of service {key} "
         were += "was reset" if count == 1 else "were reset"
         places = "LimitNOFILE= of the unit, or ulimit -n, and limits.connections"
         own = f"limits.connectionsPerSource of service {key.name}"
         if most:
-            cause = f"the {most} that limits.connectionsPerSource allows, or too many"
+            allows = "allows" if self._per_source(key) == most else "allowed then"
+            cause = f"the {most} that limits.connectionsPerSource {allows}, or too many"
             more = f"For more: {own}. For more places: {places}"
         else:
             cause = "too many"

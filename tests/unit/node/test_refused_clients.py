@@ -78,3 +78,22 @@ def test_a_configured_limit_of_an_address_is_named_as_the_likely_cause() -> None
     )
     (note,) = clients.notes()
     assert (note.message, note.hint) == (message, hint)
+
+
+def test_a_limit_that_was_taken_back_is_still_the_likely_cause_of_what_it_refused() -> None:
+    """The note went over to "too many for the places that are left", and to LimitNOFILE."""
+    most, refused = {SHOP: 2}, {SHOP: 0}
+    clients = RefusedClients(lambda: refused, lambda *_, **__: None, most.get)
+    clients.look(0.0)
+    refused[SHOP] = 3
+    clients.look(1.0)
+    for now in ({}, {SHOP: 5}):
+        most.clear()
+        most.update(now)
+        (note,) = clients.notes()
+        assert "had the 2 that limits.connectionsPerSource allowed then, or too" in note.message
+    assert "For more: limits.connectionsPerSource of service" in note.hint
+    refused[SHOP] = 4
+    clients.look(2.0)
+    (note,) = clients.notes()
+    assert "had the 5 that limits.connectionsPerSource allows, or too" in note.message
