@@ -1,5 +1,7 @@
 """`status`: the site in a few lines."""
 
+from collections import Counter
+from operator import itemgetter
 from typing import Any
 
 import click
@@ -145,7 +147,8 @@ def _findings(item: dict[str, Any]) -> list[str]:
     """Problems; then warnings; then these informational notes: lost incoming links, services
     without a configured capacity, and services that a strict site does not share or use.
 
-    Only the first of very many: one dead host may be the target of each service.
+    Only the first of very many: one dead host may be the target of each service. Of the notes, the
+    first of each code, before the second of any: many new offers hide no site that is drained.
     """
     lines = []
     problems = item.get("problems") or []
@@ -160,13 +163,23 @@ def _findings(item: dict[str, Any]) -> list[str]:
     notes = item.get("notes") or []
     shown = [note for note in notes if note["severity"] == "warning"]
     shown += [note for note in notes if note not in shown and note["code"] in _SHOWN_INFOS]
-    for note in shown[:_NOTES_SHOWN]:
+    for note in _each_code_first(shown)[:_NOTES_SHOWN]:
         lines.append(f"Note:     {output.safe(note['code'])} {output.safe(note['message'])}")
         if note["hint"]:
             lines.append(f"          Next: {output.safe(note['hint'])}")
     if len(shown) > _NOTES_SHOWN:
         lines.append(f"          {len(shown) - _NOTES_SHOWN} more: sitectl check")
     return lines
+
+
+def _each_code_first(notes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``notes`` in their order, but the second of a code after the first of every other."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for note in notes:
+        ranked.append((seen[note["code"]], note))
+        seen[note["code"]] += 1
+    return [note for _, note in sorted(ranked, key=itemgetter(0))]
 
 
 def _workers(workers: list[dict[str, Any]]) -> str:
