@@ -1,6 +1,7 @@
 """An operator's hours: no sentence is false in any of them, and a false one is noticed."""
 
 import random
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -517,3 +518,23 @@ def test_times_are_those_of_the_clock_of_the_router_that_says_them() -> None:
             assert list(false_of(hour.truths, "a", text)) == []
     a.set_clock(-7_260.0)  # A minute before what it had when it went back.
     assert any(list(false_of(hour.truths, "a", text)) for text in texts)
+
+
+@pytest.mark.parametrize("steps", [(0.3,), (0.3, 0.3), (-1.5,), (5.0, -1.5), (0.3, 3_600.0)])
+def test_past_requests_have_the_times_of_a_clock_that_was_slewed_or_set(
+    asked: Hour, steps: tuple[float, ...]
+) -> None:
+    a, eye = asked.world["a"], asked.watch("a").eye
+    for by_s in steps:
+        a.set_clock(by_s)
+        answers = a.offer(5, 1.5)
+        pass_time(asked, 8)
+        asked.truths[0].answers["a"].extend(answers)
+        assert list(false_in_past(asked.truths[0], "a", eye.past(SERVICE))) == []
+    for by_s in (-1.1, 1.1):
+        past = [msgspec.structs.replace(one, at=_later(one.at, by_s)) for one in eye.past(SERVICE)]
+        assert list(false_in_past(asked.truths[0], "a", past)) != []
+
+
+def _later(at: str, by_s: float) -> str:
+    return (datetime.fromisoformat(at) + timedelta(seconds=by_s)).isoformat()

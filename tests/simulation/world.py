@@ -43,7 +43,7 @@ from router.node.memory_guard import MemoryGuard, MemoryUse
 from router.node.parts import WHOLE as WHOLE_PART
 from router.node.site_router import SiteRouter
 from router.node.start import RouterStart
-from router.node.wall_clock import LOOK_S
+from router.node.wall_clock import JUMP_S, LOOK_S, STEADY_S
 from simulator.runs.virtual import LINK_PORT, MemoryKeeper, NoClaims, SimCredentials, SimIdentity
 
 SERVICE = ServiceKey("shop", 8080)
@@ -277,8 +277,10 @@ class SimSite:
         self.name = self._key = name  # The name changes when it joins another site.
         self.ip = f"10.0.0.{number}"
         self.identity = SimIdentity(name, f"{number:016x}")
+        self._ahead_s = 0.0
+        """Of its wall clock."""
         self._clocks = [(-inf, 0.0)]
-        """Since when its wall clock is how far ahead."""
+        """Since when its router shows times by a clock that is how far ahead."""
         self.keeper = MemoryKeeper(world.internet, self.unix)
         self.endpoints: dict[str, str] = {}
         self.links: dict[str, LinkSpec] = {}
@@ -310,11 +312,18 @@ class SimSite:
 
     def unix(self) -> float:
         """The seconds of the wall clock of its host."""
-        return self.world.unix() + self._clocks[-1][1]
+        return self.world.unix() + self._ahead_s
 
     def set_clock(self, by_s: float) -> None:
-        """Set the wall clock of its host forward, or back."""
-        self._clocks.append((self.world.internet.now, self._clocks[-1][1] + by_s))
+        """Set the wall clock of its host forward, or back: a little, as a clock that is slewed, and
+        the router shows earlier times by the new clock, too, once they differ by enough.
+        """
+        self._ahead_s += by_s
+        step_s = self._ahead_s - self._clocks[-1][1]
+        if abs(step_s) > JUMP_S:
+            self._clocks.append((self.world.internet.now, self._ahead_s))
+        elif abs(step_s) > STEADY_S:
+            self._clocks = [(since, ahead + step_s) for since, ahead in self._clocks]
 
     def age_s(self, shown: float, *, of_day: bool = False) -> float:
         """How long ago the moment was that its router shows as ``shown``, Unix seconds, or the
@@ -342,6 +351,7 @@ class SimSite:
     def start(self) -> None:
         """Make the host and its router, again after a kill."""
         self.lives += 1
+        self._clocks.append((self.world.internet.now, self._ahead_s))
         self.network = self.world.internet.host(self.ip)
         self.keeper.keep_epoch(self.keeper.epoch + 1)
         self.credentials = SimCredentials(self.name, self.endpoints)

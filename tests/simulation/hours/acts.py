@@ -19,7 +19,7 @@ POLICIES: Final = (
 )
 CAPACITIES: Final[tuple[int | str | None, ...]] = (1, 3, 5, "5/s", "5,20/s", "auto", None)
 STILL_S: Final = (1.0, 2.0, 5.0, 10.0)
-CLOCKS_S: Final = (-86_400.0, -3_600.0, -61.0, -2.0, 0.3, 5.0, 3_600.0)
+CLOCKS_S: Final = (-86_400.0, -3_600.0, -61.0, -1.5, 0.3, 5.0, 3_600.0)
 REPLACED_S: Final = 3.0
 """After so long a router in the place of another one is ready, and the next one is replaced."""
 
