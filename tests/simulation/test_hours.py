@@ -502,6 +502,27 @@ def test_an_edge_dials_another_neighbor_instead_of_one() -> None:
     assert neighbors
 
 
+def test_an_edge_need_not_know_a_site_that_offers_it_nothing() -> None:
+    hour = Hour(WITH_AN_EDGE)
+    a, b, c = hour.world.sites.values()
+    c.link(a, 1)
+    c.unlink(b)
+    actor = Actor(hour.world, hour.truths, random.Random(1))
+    actor.delete(b)
+    pass_time(hour, 60)
+    assert actor.make_again(a) == "b"
+    pass_time(hour, 200)
+    printed = hour.watch("c").eye.typist.type("status")
+    assert "2 sites" in printed.text
+    assert list(false_in(hour.truths, "c", printed)) == []
+    b.serve(1, capacity=5, service=hour.truths[0].service)
+    pass_time(hour, 200)
+    served = hour.watch("c").eye.typist.type("status")
+    assert "3 sites" in served.text
+    assert list(false_in(hour.truths, "c", served)) == []
+    assert list(false_in(hour.truths, "c", printed)) != []
+
+
 def test_times_are_those_of_the_clock_of_the_router_that_says_them() -> None:
     hour = calm()
     b = hour.world["b"]

@@ -89,7 +89,7 @@ def _network(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[st
     found = re.match(r"(?:(\d+) of )?(\d+) sites?", text)
     assert found is not None, printed.text
     shown = int(found[1] or found[2])
-    least = sum(truth.lasts("joined", key, one) > JOINED_S for one in truth.names)
+    least = sum(_is_known(truths, key, one) for one in truth.names)
     most = sum(truth.lasts("apart", key, one) < APART_S for one in truth.names)
     if not least <= shown <= most:
         yield f"{shown} sites are reached: {least} to {most}"
@@ -107,6 +107,12 @@ def _sites(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]
         cost = truth.network.cost(key, site, JOINED_S)
         if is_reached and cost is not None and row["COST"] != str(cost):
             yield f"the way to {site} costs {row['COST']}: {cost}"
+
+
+def _is_known(truths: Sequence[Truth], key: str, name: str) -> bool:
+    """That site is reached from router ``key``, which has heard of it."""
+    is_joined = truths[0].lasts("joined", key, name) > JOINED_S
+    return is_joined and any(one.hears_of(key, name) for one in truths)
 
 
 def _links(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:

@@ -67,6 +67,8 @@ class Truth:
         self._in_hand: dict[str, deque[tuple[float, int, int, int]]] = {
             name: deque(maxlen=64) for name in self.names
         }
+        self._offered: set[tuple[str, int, str]] = set()
+        """Edges in their lives, and the ids of sites that offered something to each."""
         self._age_s = 0.0
 
     @property
@@ -104,6 +106,9 @@ class Truth:
             self._sample_site(name)
         for key, site in self._world.sites.items():
             self._sample_router(key, site)
+        for key, name in product(self._world.edges, self.names):
+            if self._is_offered(key, name):
+                self._offered.add(self._seen_by(key, name))
         for one, other in permutations(self.names, 2):
             pairs = product(self._declared_at(one), self._declared_at(other))
             self._note(("differing", one, other), any(spec != told for spec, told in pairs))
@@ -111,6 +116,29 @@ class Truth:
         declared = [table[self.service.name] for table in tables if self.service.name in table]
         policies = [one.declaration.spec.policy for one in declared]
         self._note(("isolated",), any(one.isolation != "none" for one in policies))
+
+    def hears_of(self, key: str, name: str) -> bool:
+        """Router ``key`` surely knows of that site: an edge hears of those alone that offered it
+        something.
+        """
+        is_own = name == self.name_of(key)
+        is_edge = key in self._world.edges
+        return not is_edge or is_own or self._seen_by(key, name) in self._offered
+
+    def _seen_by(self, key: str, name: str) -> tuple[str, int, str]:
+        (site, *_) = self._routers_of(name)
+        return key, self._world[key].lives, site.identity.site
+
+    def _is_offered(self, key: str, name: str) -> bool:
+        """For long, so that an edge has heard of it whichever neighbor it goes by."""
+        sharing = [one for one in self.names if self._shares(one)]
+        declaring = [one for one in sharing if self.lasts("declaring", one) > JOINED_S]
+        has_some = name in declaring or (declaring and self.lasts("ready", name) > JOINED_S)
+        return bool(has_some) and name in sharing and self.lasts("joined", key, name) > JOINED_S
+
+    def _shares(self, name: str) -> bool:
+        """By its rule on the service, if it has one: what it has, and with what others have."""
+        return min(self.lasts("exporting", name), self.lasts("importing", name)) > JOINED_S
 
     def _routers_of(self, name: str) -> list[SimSite]:
         """Running or not."""
