@@ -155,7 +155,7 @@ class Neighbours:
 
     def adjacency_draining(self, router: RouterId) -> None:
         """Report to routing as down: nothing new goes that way."""
-        self._edges.down(router)
+        self._edges.drain(router)
         self._take(self._routing.adjacency_down(router, self._network.now()))
 
     def adjacency_down(self, router: RouterId, cause: str, *, is_planned: bool) -> None:

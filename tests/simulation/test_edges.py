@@ -131,6 +131,23 @@ def test_an_edge_tells_a_site_that_offers_it_nothing_more_from_one_that_is_not_r
     assert costs(edge) == {"edge": 0, "a": 1, "b": None}
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_router_that_stops_does_not_blame_its_edge(is_deleted: bool) -> None:
+    """The edge asks for other services at once, before it knows that its link drains."""
+    world, edge, a, b = line(1)
+    b.declare()
+    edge.serve(3, capacity=5, service_s=3.0)
+    world.run(8)
+    b.offer(4, 20)
+    edge.offer(1, 5)
+    world.run(6)
+    if is_deleted:
+        a.router.leave()
+    a.stop(lambda: None)
+    world.run(20)
+    assert [line for line in world.journal if "lsa-rejected" in line] == []
+
+
 def test_one_edge_serves_another_of_the_same_site() -> None:
     world = World(1, "one", "two", "a", edges=frozenset({"one", "two"}))
     one, two, a = world.sites.values()

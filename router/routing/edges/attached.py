@@ -94,6 +94,8 @@ class AttachedEdges:
 
     def __init__(self) -> None:
         self._edges: dict[RouterId, _Attached] = {}
+        self._leaving: set[RouterId] = set()
+        """Edges whose links drain: they may not know it yet."""
         self._table: RouteTable | None = None
         self._source: EdgeTableSource | None = None
         self._offers = NOTHING
@@ -118,6 +120,7 @@ class AttachedEdges:
     ) -> None:
         """Add an edge that linked on ``terms``, let in by ``token``; empty: by none. It gets rows
         after its first wish."""
+        self._leaving.discard(router)
         self._edges[router] = _Attached(now, self._party(site), terms, token or site)
 
     def set_terms(self, router: RouterId, terms: Terms, now: float) -> list[RoutingEvent]:
@@ -132,9 +135,16 @@ class AttachedEdges:
     def _party(self, site: SiteId) -> Party:
         return self._table.party(site) if self._table else Party(site, f"@{site[:SHORT_ID_CHARS]}")
 
+    def drain(self, router: RouterId) -> None:
+        """Send the edge nothing more, and ignore its messages until `down`; ignore routers that are
+        not edges."""
+        if self._edges.pop(router, None) is not None:
+            self._leaving.add(router)
+
     def down(self, router: RouterId) -> None:
         """Remove the edge; ignore routers that are not edges."""
         self._edges.pop(router, None)
+        self._leaving.discard(router)
 
     def update(self, source: EdgeTableSource, table: RouteTable, now: float) -> list[RoutingEvent]:
         """Take over a new route table. An unchanged one costs nothing."""
@@ -188,6 +198,8 @@ class AttachedEdges:
     ) -> list[RoutingEvent]:
         """Apply a wish or an acknowledgement of an edge; reject every other message or sender."""
         edge = self._edges.get(router)
+        if router in self._leaving and not isinstance(message, TableMessage):
+            return []
         if edge is None or isinstance(message, TableMessage):
             return [_fault(router, "only an edge has wishes, and none tells of a table")]
         if isinstance(message, WishMessage):

@@ -1250,6 +1250,28 @@ def test_an_edge_that_talks_like_a_router_and_a_router_that_talks_like_an_edge_a
     assert isinstance(event, LsaRejected)
 
 
+def test_what_an_edge_sends_while_its_link_drains_is_no_fault() -> None:
+    told = serving(1)
+    (table,) = told.wish(1)
+    assert isinstance(table, TableMessage)
+    told.edges.drain(EDGE.router)
+    assert told.ack(table) == []
+    assert told.wish(2) == []
+    (event,) = told.edges.receive_edge(EDGE.router, message(), 1.0)
+    assert isinstance(event, LsaRejected), "no edge sends a table"
+    told.edges.down(EDGE.router)
+    (event,) = told.edges.receive_edge(EDGE.router, Wish(1, 3, None), 1.0)
+    assert isinstance(event, LsaRejected), "its link is down"
+
+
+def test_an_edge_that_links_again_while_its_old_link_drains_has_its_table() -> None:
+    told = serving(1)
+    told.wish(1)
+    told.edges.drain(EDGE.router)
+    told.edges.up(EDGE.router, told.network.now, EDGE.site)
+    assert told.wish(2, since=2)
+
+
 def test_a_path_for_an_edge_leads_to_candidates_of_its_service_only() -> None:
     told = serving(1)
     far = told.network.identities["far"].router
