@@ -1,12 +1,14 @@
 """An operator's hours: no sentence is false in any of them, and a false one is noticed."""
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 import pytest
 
+from router.admin.views.live import ServiceNow
 from router.admin.views.why import WhyView
 from router.model.events import Event, Refusals
 from router.model.specs import SitePolicySpec
@@ -23,6 +25,7 @@ from tests.simulation.hours.next_request import false_next
 from tests.simulation.hours.omissions import Said, unsaid
 from tests.simulation.hours.overview import false_overview, overview
 from tests.simulation.hours.printed import false_in
+from tests.simulation.hours.rates import false_rates
 from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.world import SERVICE, Answer, World
 
@@ -203,6 +206,52 @@ def test_a_decision_that_was_another_one_is_noticed(asked: Hour, wrong: dict[str
     assert list(false_in_past(asked.truths[0], "a", past)) == []
     false = [msgspec.structs.replace(past[0], **wrong), *past[1:]]
     assert list(false_in_past(asked.truths[0], "a", false)) != []
+
+
+@pytest.fixture(scope="module")
+def spilling() -> Hour:
+    """Half of the requests of clients of site a are served at another site."""
+    hour = calm()
+    world, truth = hour.world, hour.truths[0]
+    for target in truth.targets_of(world["a"]):
+        target.service_s = 1.0
+    world["a"].connectors["here"] = msgspec.structs.replace(
+        world["a"].connectors["here"], capacity=5
+    )
+    world["a"].apply()
+    each_s = 5 * len(truth.ports_at("a"))
+    answers = world["a"].offer(2 * each_s, 20.0)
+    pass_time(hour, 80)
+    truth.answers["a"].extend(answers)
+    return hour
+
+
+def test_rates_of_requests_that_spill_are_true(spilling: Hour) -> None:
+    (row,) = spilling.watch("a").eye.seen().said(SERVICE).rows
+    assert row.spilled_per_s > 3
+    assert list(false_rates(spilling.truths[0], "a", row)) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda row: {"begun_per_s": 3 * row.begun_per_s},
+        lambda row: {"begun_per_s": row.begun_per_s / 4},
+        lambda row: {"begun_per_s": row.spilled_per_s - 9},
+        lambda row: {"spilled_per_s": row.spilled_per_s + 1},
+        lambda row: {"overflow_per_s": row.spilled_per_s + 1},
+        lambda row: {"spilled_to": {}, "spilled_for": {}, "spilled_per_s": 0.0},
+        lambda row: {"spilled_to": {"a": row.spilled_per_s}},
+        lambda row: {"open_to": {"b": 90}, "open_for": {"full": 90}},
+        lambda row: {"open_to": {"b": 1}},
+    ],
+)
+def test_a_rate_that_is_false_is_noticed(
+    spilling: Hour, wrong: Callable[[ServiceNow], dict[str, Any]]
+) -> None:
+    (row,) = spilling.watch("a").eye.seen().said(SERVICE).rows
+    false = msgspec.structs.replace(row, **wrong(row))
+    assert list(false_rates(spilling.truths[0], "a", false)) != []
 
 
 def test_a_request_that_failed_a_moment_ago_ends_the_calm(asked: Hour) -> None:

@@ -19,6 +19,7 @@ way to which, `truth` that of one service. `eye` reads all that a router says, `
 - `claims`: sentences in the present, each with the condition that makes it true;
 - `omissions`: sentences that must be there;
 - `printed`: additions of `sitectl`, in words, tables, figures and exit codes;
+- `rates`: figures of the last seconds on requests that came and on those that other sites served;
 - `counted`: counters and gauges, on `/metrics` and in tables, beside what clients saw;
 - `remembered`: `why --last`, by the truth when a request was decided and its client's answer;
 - `owned`: whose declaration counts, and who owns the name: all routers agree;

@@ -24,6 +24,7 @@ from tests.simulation.hours.omissions import Said, unsaid
 from tests.simulation.hours.overview import false_overview, overview
 from tests.simulation.hours.owned import Owned
 from tests.simulation.hours.printed import false_in
+from tests.simulation.hours.rates import false_rates
 from tests.simulation.hours.remembered import false_in_past
 from tests.simulation.hours.truth import Truth
 from tests.simulation.hours.typed import OF_SERVICE, WORDS
@@ -274,6 +275,9 @@ class Hour:
                 yield self._finding(key, text, wrong)
         for wrong in unsaid(truth, key, self.world[key], said):
             yield self._finding(key, service.name, wrong)
+        for row in said.rows:
+            for wrong in false_rates(truth, key, row):
+                yield self._finding(key, f"rates of {service.name}", wrong)
         names = self.world[key].router.name_adoption.names()
         for wrong in self.owned[service.name].wrong(key, names, said):
             yield self._finding(key, f"owner of {service.name}", wrong)
