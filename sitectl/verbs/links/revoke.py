@@ -107,6 +107,10 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
     if not found:
         text = f"token {name} is revoked, it was never used"
     output.report(settings, "Access", name, "deleted", text)
+    for other in sorted(set(_admitted(site, name)) - set(found)):
+        if not site.trust.is_revoked(other):
+            output.note(f"Note: another site named {name} may still link here: {other}")
+            output.note(f"Next: sitectl revoke-access --link {other}")
 
 
 def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
@@ -118,6 +122,15 @@ def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
     incoming = incoming_link(site, name)
     if incoming is not None:
         return True, {incoming["neighbour"]["id"]: incoming["neighbour"]["name"]}
+    found = _admitted(site, name)
+    if not found and is_site_id(name):
+        return False, {name: name}
+    return False, found
+
+
+def _admitted(site: Site, name: str) -> dict[str, str]:
+    """The names of the sites that hold a certificate for links to here, by ID, where ``name`` is
+    the site's name, its ID or its token's name. Revoked sites count."""
     uses = [(grant, use) for grant in site.trust.granted() for use in grant.redeemed]
     found = {
         use.site_id: use.site_name
@@ -127,9 +140,7 @@ def _meant(site: Site, name: str) -> tuple[bool, dict[str, str]]:
     for one in site.trust.admitted():
         if name in (one.site_id, one.name, *one.tokens):
             found.setdefault(one.site_id, one.name)
-    if not found and is_site_id(name):
-        return False, {name: name}
-    return False, found
+    return found
 
 
 def _is_unused(site: Site, name: str) -> bool:

@@ -20,6 +20,7 @@ from router.documents.gateway import read_gateway
 from sitectl.base.failure import Failure
 from sitectl.gateway.bundle import archive
 from tests.unit.sitectl.conftest import CommandLine
+from tests.unit.sitectl.fakes import FakeAdmin
 
 GATEWAY = """\
 name: DB Host
@@ -189,6 +190,24 @@ def test_a_leaked_bundle_is_barred_by_the_words_that_it_says(
     here.ok("revoke-access", "--link", "db-host")
     assert Revocations(here.state / "here/secrets").is_revoked("", item["id"])
     assert "unchanged" in here.ok("revoke-access", "--link", "db-host").output
+
+
+def test_barring_the_linked_gateway_names_the_bundle_of_its_name_that_still_admits(
+    here: CommandLine, definition: Path
+) -> None:
+    files, linked = packed(here, definition), "a" * 32
+    link = {"name": "db-host", "direction": "incoming"}
+    with FakeAdmin(here.state / "here" / "run" / "admin.sock") as admin:
+        admin.items("/api/v1/links", {**link, "neighbour": {"name": "db-host", "id": linked}})
+        done = here.ok("revoke-access", "--link", "db-host")
+    revoked = Revocations(here.state / "here/secrets")
+    assert revoked.is_revoked("", linked) and not revoked.is_revoked("", identity(files))
+    assert done.stderr.splitlines()[-2:] == [
+        f"Note: another site named db-host may still link here: {identity(files)}",
+        f"Next: sitectl revoke-access --link {identity(files)}",
+    ]
+    rest = here.ok("revoke-access", "--link", identity(files))
+    assert "may still link" not in rest.stderr
 
 
 def test_a_barred_gateway_does_not_come_back_by_being_packed_again(
