@@ -9,6 +9,7 @@ from router.admin.views.why import PastDecision
 from router.model import limits
 from router.model.ids import ServiceKey
 from router.model.requests import RequestSelection
+from router.model.specs import SitePolicySpec
 from tests.examples import seeds
 from tests.simulation.test_fill_and_spill import all_answered, joined
 from tests.simulation.world import SERVICE, SimSite, World
@@ -249,6 +250,27 @@ def test_of_a_request_that_leaves_a_draining_site_the_draining_is_told() -> None
     assert (spilled.site, spilled.spill_reason) == ("c", "no-target"), "a has no target of its own"
     assert verdicts(spilled) == {"b": "draining", "c": "chosen"}
     assert spilled.candidates[0].reason == "it is draining and takes nothing new"
+
+
+def test_of_a_site_that_drains_one_service_it_is_not_said_that_all_of_it_drains() -> None:
+    world = World(7, "a", "b", "c")
+    a, b, c = world.sites.values()
+    a.link(b, 5)
+    a.link(c, 9)
+    a.declare()
+    b.serve(1, capacity=5)
+    c.serve(1, capacity=5)
+    world.run(5)
+    b.policies["*"] = SitePolicySpec(service="*", takes=0.0)
+    b.apply()
+    world.run(1)
+    a.request()
+    world.run(1)
+    (spilled,) = kept(a)
+    assert verdicts(spilled) == {"b": "draining", "c": "chosen"}
+    assert spilled.candidates[0].reason == (
+        "it takes nothing new of this service: drained there, or the site stops"
+    )
 
 
 def full_far_site(queue_wait_s: float) -> World:

@@ -20,6 +20,7 @@ _BY_NAME = {
 }
 SHORT_OF_MEMORY_THERE: Final = "its router is short of memory and takes nothing new"
 _DRAINED = "it is drained and takes nothing new of this service"
+_DRAINED_OR_STOPS = "it takes nothing new of this service: drained there, or the site stops"
 
 
 def decision_reason(
@@ -62,7 +63,7 @@ def why_it_yields(one: Candidate | None, *, tried: bool, keeps_rest: bool) -> st
     if one.barred:
         why = "is not taken from by a rule"
     elif one.draining:
-        why = "is draining"
+        why = "is draining" if one.targets_ready else "takes nothing new of this service"
     elif not one.targets_ready:
         why = "has no ready target"
     elif not one.paths:
@@ -272,7 +273,7 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
                 "request goes elsewhere until demand falls"
             )
         case "draining":
-            return _DRAINED if one.is_drained else "it is draining and takes nothing new"
+            return _draining(one)
         case "no-target":
             return f"no target is ready {'here' if one.local else 'there'}"
         case "unreachable":
@@ -286,6 +287,17 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
             return f"path cost {one.cost}: it stands by while a nearer site has a ready target"
         case _:
             raise AssertionError(f"{verdict} passes no site over")
+
+
+def _draining(one: Candidate) -> str:
+    """A site that stops keeps its ready targets; a drain of one service puts its targets out of
+    use. Another site advertises no more than that.
+    """
+    if one.is_drained:
+        return _DRAINED
+    if one.local or one.targets_ready:
+        return "it is draining and takes nothing new"
+    return _DRAINED_OR_STOPS
 
 
 def _full(one: Candidate) -> str:

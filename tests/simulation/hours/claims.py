@@ -261,6 +261,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         (rf"{_SITES} drains? and takes? nothing new of it", _sites_are("drained")),
         (rf"draining \({_SITES}\)", _sites_are("draining")),
         (rf"{_SITES}: it is draining", _sites_are("draining")),
+        (rf"{_SITES}: it takes nothing new of this service", _sites_are("draining")),
         (rf"{_SITES} stops? and takes? nothing new", _sites_are("stopping")),
         (rf"(?<!router of ){_SITES} is stopping", _is_stopping),
         ("this router of [abc] is stopping", _this_is("stops")),

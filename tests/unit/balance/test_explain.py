@@ -63,6 +63,17 @@ def test_this_site_without_a_ready_target_is_here_and_others_are_there() -> None
     assert (other.verdict, other.reason) == ("no-target", "no target is ready there")
 
 
+def test_of_another_site_without_ready_targets_it_is_not_claimed_that_all_of_it_drains() -> None:
+    """A drain of one service puts its targets there out of use; a site that stops keeps them."""
+    drained, stopping = remote("a", 1, 0, draining=True), remote("b", 2, draining=True)
+    balancer = balancer_of(ledger_of(), drained, stopping, remote("c", 3))
+    told = balancer.explain(0.0).candidates
+    assert [(one.site, one.verdict, one.reason) for one in told[1:3]] == [
+        ("a", "draining", "it takes nothing new of this service: drained there, or the site stops"),
+        ("b", "draining", "it is draining and takes nothing new"),
+    ]
+
+
 def test_explaining_moves_no_turn_and_agrees_with_select() -> None:
     balancer = balancer_of(ledger_of(), remote("a", paths=2), remote("b"))
     for _ in range(5):
