@@ -25,6 +25,7 @@ from router.node.problems.similar_services import SimilarServices
 from router.node.services import refused_declarations
 from router.node.services.plan import created
 from router.node.services.services import SiteServices
+from router.node.time_text import time_of_day
 from router.routing.edges.edge import Routing
 from router.routing.names import Names
 from router.routing.table import RouteTable
@@ -73,8 +74,11 @@ class SiteProblems:
         self._left_out = left_out
         self._similar = SimilarServices()
 
-    def why_unknown(self, service: str, wanted: Wanted | None) -> Problem | None:
-        """Why ``service`` is not known here; None: it is, or no reason is known."""
+    def why_unknown(
+        self, service: str, wanted: Wanted | None, utc: Callable[[float], str]
+    ) -> Problem | None:
+        """Why ``service`` is not known here; None: it is, or no reason is known. ``utc``: ISO 8601
+        of monotonic seconds."""
         table = self._routing.table
         given = wanted.rules if wanted is not None else SharingRules()
         if service in table.declarations or service in table.idle:
@@ -85,11 +89,14 @@ class SiteProblems:
             for one, _ in self._services.undeclared
             if one.service == service
         )
+        last = self._news.last_declarer(service)
+        owners = self._services.other_owners_of(service)
         return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
             service,
-            self._services.other_owners_of(service) or self._news.deleted_declarer(service),
+            owners or ([last.site] if last is not None else []),
             known,
             next(former, created(service)),
+            time_of_day(utc(last.since)) if last is not None else "",
         )
 
     def problems(

@@ -461,7 +461,7 @@ class SiteRouter:
 
     def why_unknown(self, service: str) -> Problem | None:
         """Why ``service`` is not known here; None: it is, or no reason is known."""
-        return self.site_problems.why_unknown(service, self._wanted)
+        return self.site_problems.why_unknown(service, self._wanted, self.wall_clock.utc)
 
     @property
     def given_rules(self) -> SharingRules:

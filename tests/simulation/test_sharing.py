@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from router.model.specs import SitePolicySpec
+from router.node.time_text import time_of_day
 from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
 
@@ -401,3 +402,34 @@ def test_an_owner_that_a_rule_refuses_is_not_called_out_of_reach() -> None:
     codes = [one.code for one in near.router.problems()]
     assert codes == ["SW0343"]
     assert "does not name hub, which declares shop" in refused(near)[0]
+
+
+@pytest.mark.parametrize("edges", [frozenset(), frozenset({"near"})])
+def test_a_service_that_its_site_offers_here_no_more_is_explained_to_a_person_who_asks(
+    edges: frozenset[str],
+) -> None:
+    """It was called unknown, as a name that was never heard of."""
+    world = World(1, "near", "hub", "far", edges=edges)
+    near, hub, far = world.sites.values()
+    near.link(hub, cost=1)
+    hub.link(far, cost=1)
+    hub.declare()
+    far.serve(1, capacity=5)
+    world.run(5)
+    assert near.router.why_unknown("shop") is None
+    world.run(0.4)  # Not at the turn of a second.
+    since = time_of_day(near.router.wall_clock.utc(near.network.now()))
+    rule(hub, export_to=("far",))
+    world.run(90)
+    assert not listens(near)
+    why = near.router.why_unknown("shop")
+    assert why is not None and why.message == (
+        f"Service shop has not been known here since {since}. hub declared it last, and does not "
+        "now, or not for this site."
+    )
+    assert why.hint == (
+        "See who may use what: sitectl access. If hub gave it up: sitectl service create shop PORT"
+    )
+    rule(hub)
+    world.run(2)
+    assert near.router.why_unknown("shop") is None

@@ -18,7 +18,7 @@ from router.node.news.site_faults import (
     TOKEN_OVER_BUDGET,
     SiteFaults,
 )
-from router.node.news.withdrawn_services import WithdrawnServices
+from router.node.news.withdrawn_services import LastDeclarer, WithdrawnServices
 from router.node.services.ports import Keeper
 from router.routing.events import OriginEquivocated, SiteOverBudget
 from router.routing.names import Names
@@ -61,8 +61,12 @@ class SiteNews:
     def deleted_declarer(self, service: str) -> tuple[SiteId, ...]:
         """The deleted site that was the last to declare ``service``. A site that is deleted gives
         up the names that it owns."""
-        site = self._withdrawn.declared_by(service)
-        return (site,) if site is not None and site in self.deleted else ()
+        last = self._withdrawn.last_declarer(service)
+        return (last.site,) if last is not None and last.site in self.deleted else ()
+
+    def last_declarer(self, service: str) -> LastDeclarer | None:
+        """See `WithdrawnServices.last_declarer`."""
+        return self._withdrawn.last_declarer(service)
 
     def at_fault(self, event: OriginEquivocated | SiteOverBudget, now: float) -> None:
         """Report a site that says two things at once, or too much, when that begins."""

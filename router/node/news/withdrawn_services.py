@@ -3,6 +3,8 @@
 Their listeners here close and open accordingly, whatever the clients of this site expect.
 """
 
+import msgspec
+
 from router.model.events import Severity, Tell
 from router.model.ids import SiteId
 from router.model.limits import (
@@ -18,6 +20,14 @@ from router.routing.table import RouteTable
 _SHOWN = 3
 
 
+class LastDeclarer(msgspec.Struct, frozen=True):
+    """The other ``site`` that declared a service, which is not known here ``since`` a monotonic
+    second."""
+
+    site: SiteId
+    since: float
+
+
 class WithdrawnServices:
     """Compares each route table with the previous one: one event per site, for all its services.
 
@@ -30,12 +40,12 @@ class WithdrawnServices:
         self._tell, self._names, self._leads = tell, names, leads
         # By service, the other site whose declaration counts.
         self._declared: dict[str, SiteId] = {}
-        self._gone: dict[str, SiteId] = {}
+        self._gone: dict[str, LastDeclarer] = {}
         self._budgets = TokenBuckets(SERVICE_EVENTS_BURST, SERVICE_EVENTS_PER_S, EVENT_BUDGETS_MAX)
 
-    def declared_by(self, service: str) -> SiteId | None:
-        """The other site that declared ``service``, which is not known here any more; None: it is,
-        or was not since the start."""
+    def last_declarer(self, service: str) -> LastDeclarer | None:
+        """Of ``service``, which is not known here any more; None: it is, or was not since the
+        start."""
         return self._gone.get(service)
 
     def table_changed(self, table: RouteTable, now: float) -> None:
@@ -57,7 +67,7 @@ class WithdrawnServices:
             lost.setdefault(before[name], []).append(name)
         found: dict[SiteId, list[str]] = {}
         for name in sorted(self._gone.keys() & known):
-            site = self._gone.pop(name)
+            site = self._gone.pop(name).site
             if name in self._declared:
                 found.setdefault(self._declared.get(name, site), []).append(name)
         for site, services in lost.items():
@@ -71,7 +81,7 @@ class WithdrawnServices:
         for name in services:
             if len(self._gone) >= GONE_SERVICES_MAX:
                 del self._gone[next(iter(self._gone))]
-            self._gone[name] = site
+            self._gone[name] = LastDeclarer(site, now)
         route, name = table.sites.get(site), self._names.site(site)
         declares = "it" if len(services) == 1 else "them"
         severity: Severity = "info"

@@ -229,17 +229,22 @@ def _refused(
 
 
 def of_unknown(
-    service: str, owners: Sequence[SiteId], known: KnownSites, creation: str
+    service: str, owners: Sequence[SiteId], known: KnownSites, creation: str, since: str
 ) -> Problem | None:
     """Why ``service`` is not known here any more; None: no other site is known to have declared it.
 
-    ``owners``: as for `of_undeclared`. ``creation``: the command that declares it.
+    ``owners``: as for `of_undeclared`. ``creation``: the command that declares it. ``since``: the
+    time of day since which it is not known; empty: that is not known either.
     """
-    if not owners and not known.table.barred.get(service):
+    is_barred = bool(known.table.barred.get(service))
+    if not owners and not is_barred:
         return None
     why, hint = _gone(service, owners, known, creation)
-    message = f"No site declares the service {service}.{why}"
-    return Problem(code="SW0301", message=message, hint=hint)
+    is_answered = not (is_barred or _away(owners, known) or any(o in known.deleted for o in owners))
+    start = f"No site declares the service {service}."
+    if is_answered and since:  # The owner is there, and may declare it for other sites.
+        start = f"Service {service} has not been known here since {since}."
+    return Problem(code="SW0301", message=f"{start}{why}", hint=hint)
 
 
 def _undeclared(
