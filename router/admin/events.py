@@ -1,6 +1,7 @@
 """The journal of events: the last thousand, and bounded queues for followers."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -14,15 +15,19 @@ class EventLog:
     """Stores the latest events under growing numbers; a follower that does not read is dropped.
 
     ``before``: events of an earlier process of this router, oldest first; numbers continue from
-    there. ``older``: reads events stored elsewhere; called in another thread.
+    there. ``older``: reads events stored elsewhere; called in another thread. ``now``: monotonic
+    seconds.
     """
 
     def __init__(
         self,
         before: Iterable[tuple[int, Event]] = (),
         older: Callable[[], list[tuple[int, Event]]] = list,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kept: deque[tuple[int, Event]] = deque(before, maxlen=limits.EVENTS_KEPT)
+        self._now = now
+        self._added_at: deque[float] = deque(maxlen=limits.EVENTS_KEPT)  # Of this process's events.
         self._followers: set[asyncio.Queue[tuple[int, Event] | None]] = set()
         self._number = max((number for number, _ in self._kept), default=0)
         self.before = self._number
@@ -43,6 +48,7 @@ class EventLog:
         self._number += 1
         numbered = (self._number, event)
         self._kept.append(numbered)
+        self._added_at.append(self._now())
         for follower in list(self._followers):
             if follower.qsize() >= FOLLOWER_EVENTS_MAX - 1:
                 self._followers.discard(follower)
@@ -59,6 +65,13 @@ class EventLog:
     def after(self, number: int = 0) -> list[tuple[int, Event]]:
         """Stored events with a greater number, oldest first."""
         return [entry for entry in self._kept if entry[0] > number]
+
+    def of_last(self, seconds: float) -> list[tuple[int, Event]]:
+        """Events of this process in the last ``seconds``, oldest first, even if the clock, which
+        dates events, was set meanwhile."""
+        oldest = self._now() - seconds
+        count = sum(at >= oldest for at in self._added_at)
+        return list(self._kept)[len(self._kept) - count :]
 
     def follow(self) -> asyncio.Queue[tuple[int, Event] | None] | None:
         """A queue of coming events; None in it: dropped. None: too many followers already."""

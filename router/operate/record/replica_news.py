@@ -18,7 +18,6 @@ from router.model.events import Event, Note, Problem
 from router.model.ids import RouterId
 from router.model.ticks import next_tick
 from router.net.ports import Network
-from router.node.time_text import ago
 from router.operate.figures.figure_scope import AT_THIS_ROUTER
 from router.operate.record.journal import Journal
 from router.workers.merged_events import MergedEvents
@@ -133,10 +132,10 @@ class SiblingAnswers:
     def answer(self, after: int) -> bytes:
         """The encoded answer to one router. ``after``: the last event that it knows."""
         events = self._events
-        found = events.after(max(after, events.before))
         if after == sibling_news.RECENT:
-            after = found[-1][0] if found else events.before
-            found = [entry for entry in found if entry[1].at >= ago(limits.LEASE_S)]
+            after, found = events.newest, events.of_last(limits.LEASE_S)
+        else:
+            found = events.after(max(after, events.before))
         told = self._recent_status()
         return sibling_news.encoded(self._name, after, found, told.problems, told.notes)
 

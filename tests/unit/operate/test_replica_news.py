@@ -1,5 +1,6 @@
 """The router that writes asks the others of its site, and reports what only they have."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -40,8 +41,8 @@ def event(subject: str, at: str = "") -> Event:
 class OtherRouter:
     """Answers with `SiblingAnswers`. ``is_old``: it is of a release without such questions."""
 
-    def __init__(self) -> None:
-        self.events = EventLog()
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        self.events = EventLog(now=now)
         self.asked: list[int] = []
         self.is_old = False
         answers = SiblingAnswers("pod-2", self.events, self.status, lambda: 0.0)
@@ -76,7 +77,7 @@ class Scene:
     def __init__(self) -> None:
         self.internet = SimulatedInternet(1)
         network = self.internet.host("10.0.0.1")
-        self.other, self.siblings, self.writes = OtherRouter(), {OTHER}, True
+        self.other, self.siblings, self.writes = OtherRouter(network.now), {OTHER}, True
         self.leaving: set[RouterId] = set()
         self.heard: list[str] = []
         self.journal = Journal(EventLog(), lambda number, one: None, lambda: ago(0))
@@ -119,7 +120,8 @@ def test_a_router_that_begins_to_write_hears_only_of_the_last_seconds() -> None:
     scene = Scene()
     scene.writes = False
     scene.wait()
-    scene.other.events.add(event("old", ago(2 * limits.LEASE_S)))
+    scene.other.events.add(event("old"))
+    scene.wait(limits.LEASE_S)
     scene.other.events.add(event("new"))
     scene.writes = True
     scene.wait()
@@ -128,6 +130,20 @@ def test_a_router_that_begins_to_write_hears_only_of_the_last_seconds() -> None:
         sibling_news.RECENT,
         2,
     ]
+
+
+@pytest.mark.parametrize("set_by_s", [-3600.0, 3600.0])
+def test_what_is_recent_does_not_depend_on_a_clock_that_was_set(set_by_s: float) -> None:
+    """A clock set ahead hid the events of the seconds before, and one set back brought up all
+    events of the hour before."""
+    scene = Scene()
+    scene.writes = False
+    scene.other.events.add(event("old", ago(set_by_s + limits.LEASE_S)))
+    scene.wait(limits.LEASE_S)
+    scene.other.events.add(event("new", ago(set_by_s)))
+    scene.writes = True
+    scene.wait()
+    assert scene.heard == ["new: Router pod-2: Requests leave"]
 
 
 def test_a_router_that_does_not_write_hears_findings_alone() -> None:
