@@ -132,7 +132,7 @@ class SiteRouter:
             network,
             self.links,
             self.readings.targets,
-            start.epoch,
+            start.life,
             lambda: self.site_services.follow_shares(),
         )
         self.site_services = self._new_services()

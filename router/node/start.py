@@ -12,6 +12,9 @@ class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     most ``listeners_max``. ``place``: human-readable location of this process, sent to neighbors.
     ``restored``: Unix seconds at which its state was restored from a backup, 0: never.
     ``common``: all routers of the site read the same documents.
+    ``life``: when the process started, in Unix seconds by its host's clock and growing with each
+    start. The routers of a namespace compare it with the times of Pods. ``epoch`` grows too, but
+    may be ahead of the clock: another router of the site, whose clock is ahead, raises it.
     ``has_inner_door``: other workers of this router dial it. ``worker``: its number among them.
     """
 
@@ -27,3 +30,4 @@ class RouterStart(msgspec.Struct, frozen=True, kw_only=True):
     common: bool = False
     has_inner_door: bool = False
     worker: int = 0
+    life: int = 0

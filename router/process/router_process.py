@@ -152,6 +152,7 @@ class RouterProcess:
                 common=bool(self.store.namespace),
                 has_inner_door=self.part.count > 1,
                 worker=self.part.index,
+                life=keeper.next_life() if self.store.namespace else 0,
             ),
             rng=random.SystemRandom(),  # Links draw nonces and secrets from it.
             tell=self.tell,

@@ -28,6 +28,8 @@ PINS_FILE = "rule-pins.json"
 OFFERS_FILE = "known-offers.json"
 LISTENERS_FILE = "listeners.json"
 LINKS_DOWN_FILE = "links-down.json"
+LIFE_FILE = "life.json"
+_LIFE = "life"
 
 _Kept = TypeVar("_Kept")
 
@@ -51,9 +53,9 @@ class _Room(NamedTuple):
 class FileKeeper:
     """JSON files, each replaced as a whole at each change. Implements `Keeper`.
 
-    Owners of names, sites meant by names in rules, known offers, listeners, links that are down and
-    documents in force of wrong files have their own files, because the previous release reads the
-    state file too.
+    Owners of names, sites meant by names in rules, known offers, listeners, links that are down,
+    the last life and documents in force of wrong files have their own files, because the previous
+    release reads the state file too.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class FileKeeper:
         self._listeners_path = (shared or path.parent) / LISTENERS_FILE
         self._links_down_path = path.with_name(LINKS_DOWN_FILE)
         self._in_force_path = path.with_name(stored_documents.FILE)
+        self._life_path = path.with_name(LIFE_FILE)
         self.trouble = ""
         """Why the last change stays in memory; empty: it is written."""
         self._unwritten: set[Path] = set()
@@ -96,6 +99,7 @@ class FileKeeper:
             _read(self._listeners_path, tuple[HeldListener, ...]) or ()
         )
         self._links_down: Mapping[str, float] = _read(self._links_down_path, dict[str, float]) or {}
+        self._life: Mapping[str, int] = _read(self._life_path, dict[str, int]) or {}
         # None: unknown. The store of wanted state has read the file, and may have found it damaged.
         self._in_force: Mapping[str, InForce] | None = None if self._in_force_path.exists() else {}
         if state is None:
@@ -115,6 +119,12 @@ class FileKeeper:
         self._state.epoch = max(self._state.epoch + 1, int(time.time()))
         self._save()
         return self._state.epoch
+
+    def next_life(self) -> int:
+        """See `RouterStart.life`; written before use."""
+        self._life = {_LIFE: max(self._life.get(_LIFE, 0) + 1, int(time.time()))}
+        self._save(self._life_path)
+        return self._life[_LIFE]
 
     def keep_epoch(self, epoch: int) -> None:
         """Store ``epoch`` if it is newer."""
@@ -297,6 +307,8 @@ class FileKeeper:
             return self._links_down
         if path == self._in_force_path:
             return self._in_force or None
+        if path == self._life_path:
+            return self._life
         return self._pins if path == self._pins_path else self._state
 
 

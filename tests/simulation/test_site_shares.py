@@ -240,6 +240,27 @@ def test_routers_that_agree_give_out_everything() -> None:
     sharing.never_too_many()
 
 
+def test_a_router_that_ends_is_not_waited_for_though_its_epoch_is_ahead_of_the_clock() -> None:
+    """A router of the site whose clock is ahead raises the epochs of the others. After a restart in
+    place such a router seemed to live in the future, and its share stayed unused when it ended."""
+    sharing = agreed(2)
+    one, other = sharing.routers
+    other.keeper.keep_epoch(10_000_000)
+    other.kill()
+    other.start()
+    divide(sharing, other, sharing.routers, 2)
+    sharing.world.run(5)
+    other.kill()
+    one.division = Division(count=1, index=0)
+    one.shares = CapacityDivision(one.name, one.name, frozenset(), {other.name: 1_000.0})
+    one.apply()
+    sharing.world.run(2)
+    flood([one], sharing, 5)
+    sharing.world.run(1)
+    assert sharing.busy(3) >= 0.95
+    sharing.never_too_many()
+
+
 def test_slots_that_one_router_owes_another_are_busy_again_within_moments() -> None:
     sharing = agreed(2, capacity=6)
     one, other = sharing.routers

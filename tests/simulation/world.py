@@ -371,6 +371,7 @@ class SimSite:
                 common=self.world.common,
                 has_inner_door=self.part.count > 1,
                 worker=self.part.index,
+                life=self.lives,
             ),
             rng=random.Random(f"{self.world.seed} {self._key} {self.lives}"),
             tell=self._tell,

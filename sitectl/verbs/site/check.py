@@ -50,6 +50,7 @@ _STATE_FILES: Final[dict[str, type]] = {
     "rule-pins.json": dict,
     "known-offers.json": dict,
     "links-down.json": dict,
+    "life.json": dict,
     "listeners.json": list,
 }
 """Files that the router writes beside the documents, and the content of each."""

@@ -44,6 +44,17 @@ def test_an_epoch_raised_by_the_network_is_kept_before_the_next_start(tmp_path: 
     assert FileKeeper(tmp_path / "state.json").next_epoch() == 10_000_000_000
 
 
+def test_a_life_grows_at_each_start_and_is_not_raised_by_the_network(tmp_path: Path) -> None:
+    """It is compared with the times of Pods, and an epoch may be that of a clock ahead."""
+    lives: list[int] = []
+    for _ in range(3):
+        keeper = FileKeeper(tmp_path / "state.json")
+        lives.append(keeper.next_life())
+        keeper.keep_epoch(9_999_999_999)
+    assert lives == sorted(set(lives))
+    assert lives[-1] <= time.time() + len(lives)
+
+
 def test_a_service_keeps_the_time_of_its_first_declaration(tmp_path: Path) -> None:
     first = FileKeeper(tmp_path / "state.json").declared_at("shop")
     keeper = FileKeeper(tmp_path / "state.json")
