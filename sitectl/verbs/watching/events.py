@@ -14,6 +14,7 @@ from sitectl.base import output
 from sitectl.base.failure import Exit, Failure, unreachable, usage
 from sitectl.base.options import Settings
 from sitectl.base.verb import Verb
+from sitectl.flags.services.names import known_services, nearest_service
 from sitectl.selection import store
 from sitectl.site.directory import DirectorySite
 from sitectl.site.event_files import events_of
@@ -66,6 +67,8 @@ def events(
     if not follow:
         items = [item for item in _known(site, query) if wanted(item)]
         output.emit_items(settings, "Event", items, lambda: _text(items, query))
+        if service and not items:
+            _tell_similar(site, service)
         return
     for event in site.admin.events():
         if wanted(event):
@@ -129,6 +132,14 @@ def _chooser(query: dict[str, str]) -> Wanted:
         )
 
     return wanted
+
+
+def _tell_similar(site: Site, service: str) -> None:
+    """A note if no such service is known now, and another one has a similar name."""
+    name = service.partition(":")[0]
+    known = known_services(site)
+    if not {name, service} & {*known, *known.values()} and (meant := nearest_service(site, name)):
+        output.note(f"no service {name!r} is known now; {meant}")
 
 
 def _text(items: list[dict[str, Any]], query: dict[str, str]) -> str:

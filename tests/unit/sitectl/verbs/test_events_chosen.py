@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -67,6 +68,22 @@ def test_events_of_a_routing_keys_service_are_chosen_by_the_key_though_it_is_gon
     admin.items("/api/v1/services")
     admin.items("/api/v1/events?service=shop.v2%2Fweb", NEW, gone)
     assert here.json("events", "--service", "shop.v2/web") == [gone]
+
+
+def test_of_an_unknown_service_without_events_a_similar_name_is_suggested(
+    here: CommandLine, admin: FakeAdmin
+) -> None:
+    admin.items("/api/v1/services", {"name": "shop", "port": 8080})
+    for asked in ("shp", "shp:8080", "shop", "shop:8080", "quite-other"):
+        admin.items(f"/api/v1/events?{urlencode({'service': asked})}")
+    for asked in ("shp", "shp:8080"):
+        told = here.ok("events", "--service", asked)
+        assert told.stdout == "No such events. All that are known: sitectl events\n"
+        assert "no service 'shp' is known now; did you mean shop?" in told.stderr
+    for asked in ("shop", "shop:8080", "quite-other"):
+        assert not here.ok("events", "--service", asked).stderr
+    admin.items("/api/v1/events?service=shp", {**NEW, "service": "shp"})
+    assert not here.ok("events", "--service", "shp").stderr, "it was there"
 
 
 def test_who_did_it_is_shown(here: CommandLine) -> None:
