@@ -203,7 +203,7 @@ def _require_host_runs(spec: RuntimeSpec, *, is_new: bool) -> None:
             code="SW0631",
         )
     if kind == "systemd":
-        Manager(spec.scope).require()
+        Manager(spec.scope, "sitectl gateway init --type process").require()
     if (kind == "podman" or kind == "docker") and not shutil.which(kind):
         raise not_allowed(
             f"a gateway of type {kind} needs {kind}, which is not installed on this host",

@@ -31,10 +31,11 @@ def own_scope() -> Scope:
 
 
 class Manager:
-    """The system's manager, or that of the user who runs this."""
+    """The system's manager, or that of the user who runs this. ``instead``: the command that makes
+    a plain process run the router; empty: none does."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, instead: str = "") -> None:
+        self.scope, self._instead = scope, instead
         self._flags = ["--user"] if scope == "user" else []
 
     def run(self, program: str, *words: str, timeout_s: float = CALL_TIMEOUT_S) -> str:
@@ -73,11 +74,11 @@ class Manager:
     def away_hint(self) -> str:
         """The next step if there is no manager."""
         if self.scope == "user":
-            return (
-                f"loginctl enable-linger {user_name()} starts it, at boot too; in a container or "
-                "without systemd leave the router a plain process"
-            )
-        return "As root, where systemd is process 1; elsewhere leave the router a plain process"
+            start = f"loginctl enable-linger {user_name()} starts it, at boot too"
+            where = "in a container or without systemd"
+        else:
+            start, where = "As root, where systemd is process 1", "elsewhere"
+        return f"{start}; {where}: {self._instead}" if self._instead else start
 
     def properties(self, unit: str, *names: str) -> dict[str, str]:
         """Properties of ``unit``; of one that is not there they are empty or say so."""

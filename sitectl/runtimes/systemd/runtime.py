@@ -16,6 +16,7 @@ from router.model.errors import ConfigError
 from router.model.specs import SiteSpec
 from sitectl.base import output
 from sitectl.base.failure import Failure, conflict, not_allowed
+from sitectl.base.folders import GATEWAYS
 from sitectl.base.texts import write_atomically
 from sitectl.runtimes import account, presence
 from sitectl.runtimes.base import Runtime
@@ -57,7 +58,12 @@ class SystemdRuntime(Runtime):
         self.scope = spec.scope
         self.unit = f"{spec.name or f'spillway-{site.name}'}.service"
         self.path = units_directory(self.scope) / self.unit
-        self._manager = Manager(self.scope)
+        is_gateway = site.directory.parent.name == GATEWAYS
+        plain = f"init {site.name} --run-by process"
+        self._manager = Manager(
+            self.scope,
+            "sitectl " + ("gateway init --type process" if is_gateway else plain),
+        )
         self._unit = Unit(self._manager, self.unit)
 
     def start(self, timeout_s: float) -> bool:

@@ -120,6 +120,7 @@ def test_without_a_manager_of_the_user_nothing_is_made(
     result = host.line("gateway", "init", "--type", "service", "-o", "json")
     assert result.exit_code == 7
     assert "SW0600" in result.stderr
+    assert ": sitectl gateway init --type process" in result.stderr
     assert not (host.line.state / "gateways.d").exists()
 
 

@@ -263,6 +263,7 @@ def test_no_user_manager_is_told_with_what_starts_one(
     result = here("start")
     assert result.exit_code == Exit.NOT_ALLOWED
     assert "loginctl enable-linger" in result.stderr
+    assert "without systemd: sitectl init here --run-by process" in result.stderr
     assert codes(here) == {"SW0600"}
     assert runtime(here).describe()["state"] == "unknown"
 
