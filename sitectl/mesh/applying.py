@@ -109,7 +109,7 @@ def _make(mesh: Mesh, one: SitePlan, tell: Tell) -> list[MeshChange]:
         if work or starts:
             _make_site(mesh, one)
         if work:
-            tell(f"site {one.reached.name}: {counted(len(work), 'change')}")
+            tell(f"site {one.reached.name}: {counted(len(work), 'document')}")
             # Before the first change: after an interruption they are still known as the file's.
             site.keep_mesh_record(encoded(mesh.name, wanted, one.survey.record))
             _put(mesh, one, work)
