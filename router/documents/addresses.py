@@ -6,7 +6,7 @@ import re
 from router.documents.nodes import Findings, Node, Scalar
 from router.documents.readers import BAD, Bad, nearest, shown, text_of
 
-_HOST = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
+_HOST = re.compile(r"(?!.*\.\.)[A-Za-z0-9_]([-A-Za-z0-9_.]*[A-Za-z0-9_])?\.?\Z")
 _WITH_ZONE = re.compile(r"[^%]*(%[A-Za-z0-9_.-]+)?\Z")
 
 
