@@ -88,6 +88,7 @@ LIES = (
     ("service status", "  0   ", "  9   "),
     ("service status", " at 3 sites", "9 at 3 sites"),
     ("top --once", "0 of", "9 of"),
+    ("top --once", "0 of ", "0 of 9"),
     ("top --once", "  -", "  for other sites' clients"),
     ("why shop", "(local site has room)", "(no target of a is ready)"),
 )
@@ -369,6 +370,18 @@ def test_what_is_not_said_is_noticed() -> None:
     ]
     of_other = msgspec.structs.replace(said.status, problems=named)
     assert set(unsaid(truth, "c", c, Said(of_other, said.rows))) == {"no target here is ready"}
+
+
+@pytest.mark.parametrize("site", ["a", "b", "c"])
+def test_a_number_of_slots_that_is_false_is_noticed(quiet: Hour, site: str) -> None:
+    truth = quiet.truths[0]
+    said = quiet.watch("a").eye.seen().said(SERVICE)
+    assert list(unsaid(truth, "a", quiet.world["a"], said)) == []
+    (shown,) = [one for one in said.sites if one.site == site]
+    assert shown.capacity == truth.slots(site, 5.0)
+    for wrong in (None, 1, 99):
+        lie = said._replace(sites=[msgspec.structs.replace(shown, capacity=wrong)])
+        assert len(list(unsaid(truth, "a", quiet.world["a"], lie))) == 1
 
 
 def test_what_names_another_service_than_its_own_is_noticed() -> None:

@@ -17,7 +17,7 @@ way to which, `truth` that of one service. `eye` reads all that a router says, `
 `sitectl`. One law for one kind of sentence:
 
 - `claims`: sentences in the present, each with the condition that makes it true;
-- `omissions`: sentences that must be there;
+- `omissions`: sentences that must be there, and numbers of targets and slots;
 - `printed`: additions of `sitectl`, in words, tables, figures and exit codes;
 - `rates`: figures of the last seconds on requests that came and on those that other sites served;
 - `counted`: counters and gauges, on `/metrics` and in tables, beside what clients saw;

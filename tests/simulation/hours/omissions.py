@@ -57,6 +57,7 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
         was = truth.was_ready(one.site, truth.slack(key, one.site))
         if len(was) == 1 and one.targets_ready not in was:  # Else they come and go.
             yield f"{one.targets_ready} targets of {one.site} are ready: {was}"
+        yield from _wrong_slots(truth, key, one)
     is_late = truth.comes_late(key, truth.now - LATELY_S) or truth.stood_still(key)
     for row in () if is_late else said.rows:
         seen = truth.lately(key, lambda one: True)  # Requests under way count from their begin on.
@@ -65,6 +66,19 @@ def unsaid(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:
         yield from far_off(
             truth.now, "failed", row.failed_per_s, failed, sure=truth.protocol == "http"
         )
+
+
+def _wrong_slots(truth: Truth, key: str, shown: ServiceSite) -> Iterator[str]:
+    """Of a site in a row of router ``key``: the capacity of its ready targets."""
+    site, own = shown.site, truth.name_of(key)
+    slots = truth.slots(site, OWN_S if site == own else 2 * TOLD_S)
+    is_whole = truth.is_over("partly drained", site) > SEEN_S
+    is_heard = site == own or (
+        truth.lasts("whole") > 2 * TOLD_S
+        and min(truth.lasts(fact, key, site) for fact in ("usable", "joined")) > 2 * TOLD_S
+    )
+    if slots and is_whole and is_heard and shown.capacity != slots:
+        yield f"{shown.capacity} slots of {site}: {slots}"
 
 
 def _unsaid_of_documents(truth: Truth, key: str, site: SimSite, said: Said) -> Iterator[str]:

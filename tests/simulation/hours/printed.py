@@ -171,6 +171,10 @@ def _top(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
             dip = _DIPS * (least - truth.dipped(name, 2 * TOLD_S))
             if not least - dip - 0.1 <= float(found[1]) <= most + _SLACK:
                 yield f"{found[1]} in flight here: {least} to {most}"
+        if found := re.search(r" of (\d+)$", here):
+            slots = truth.slots(name, 2 * OWN_S)
+            if slots and truth.is_over("partly drained", name) > APART_S and int(found[1]) != slots:
+                yield f"{found[1]} slots here: {slots}"
         yield from _latency(truth, key, row["P50"], row["P99"])
         if "for other sites' clients" in row["SPILLED"] and not serves_others(truth, name):
             yield "only its own clients were served here"

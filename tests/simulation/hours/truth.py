@@ -69,6 +69,8 @@ class Truth:
         }
         self._offered: set[tuple[str, int, str]] = set()
         """Edges in their lives, and the ids of sites that offered something to each."""
+        self._slots: dict[str, tuple[int | None, float]] = {}
+        """Of a site by its documents, and since when."""
         self._age_s = 0.0
 
     @property
@@ -199,6 +201,9 @@ class Truth:
         self._note(("declaring", name), any(one in running for one in declaring))
         self._note(("undeclaring", name), not declaring)
         self._note(("bare", name), not any(map(self.connectors_of, running)))
+        slots = self._slots_at(running[0]) if len(running) == 1 else None
+        if slots != self._slots.get(name, (None,))[0]:
+            self._slots[name] = slots, self.now
         left = sum(self._ready_at(one) for one in routers if not one.draining)
         self._ready[name] += ((self.now, ready), (self.now, left))
         targets = [target for one in running for target in self.targets_of(one)]
@@ -261,6 +266,26 @@ class Truth:
     def slack(self, teller: str, subject: str) -> float:
         """How old what router ``teller`` says of site ``subject`` may be."""
         return OWN_S if teller == subject and self.has_one_router(subject) else TOLD_S
+
+    def _slots_at(self, site: SimSite) -> int | None:
+        """Of the ready targets of a router, by the number in its documents; None: it is learned,
+        or there is none."""
+        ready = {one.port for one in site.router.readings.targets.of(self.service) if one.ready}
+        found = 0
+        for one in self.connectors_of(site).values():
+            number = str(one.capacity).partition(",")[0]
+            if not number.isdecimal():
+                return None
+            found += int(number) * sum(target.port in ready for target in one.targets)
+        rule = site.policies.get(self.service.name)
+        cap = str(rule.site_capacity) if rule is not None else ""
+        return min(found, int(cap)) if cap.isdecimal() else found
+
+    def slots(self, name: str, settled_s: float) -> int | None:
+        """Of a site, if the number has been the same for so long; None: it has not, or there is
+        none."""
+        slots, since = self._slots.get(name, (None, inf))
+        return slots if self.now - since > settled_s else None
 
     def _may_take(self, teller: str, subject: str) -> bool:
         """By the rules of both: ``teller`` knows of targets at ``subject`` that it may use."""
