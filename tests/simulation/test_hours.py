@@ -327,6 +327,13 @@ def test_a_link_that_comes_or_goes_unsaid_is_noticed() -> None:
     assert list(changes.wrong()) != []
 
 
+def test_an_event_that_blames_a_peer_is_noticed() -> None:
+    hour = calm()
+    for tell in hour.world["a"].told:
+        tell("lsa-rejected", "c", "c sent routing data that is not believed")
+    assert [one.wrong for one in hour.play(2.0)] == ["no peer is at fault"]
+
+
 @pytest.mark.parametrize("of", [0, 1])
 def test_a_target_that_comes_or_goes_unsaid_is_noticed(of: int) -> None:
     quiet = calm()

@@ -57,6 +57,8 @@ PATIENCE_S: Final = 0.8
 SHEDDABLE: Final = 0.25
 """In so many hours half of the requests are sheddable."""
 BATCH: Final = "x-priority: batch"
+BLAMES: Final = frozenset({"lsa-rejected"})
+"""Events on faults of a peer. All are honest here."""
 STILL_S: Final = 1.5
 """So long after it stood still a router is not asked."""
 
@@ -311,6 +313,8 @@ class Hour:
         """An event of a router, which may be about to start."""
         self._told[key].append(Told(self.world[key].lives, code, subject))
         self.sample()
+        if code in BLAMES:
+            self._found.append(self._finding(key, message, "no peer is at fault"))
         for wrong in false_of(self.truths, key, message):
             self._found.append(self._finding(key, message, wrong))
 
