@@ -107,6 +107,21 @@ class Settings:
         """Whether the routers of sites run in containers of podman."""
         return self.chosen_platform() == "podman"
 
+    def require_place(self) -> None:
+        """Raise Failure if flags name a namespace and the chosen platform has none."""
+        given = {"-n": self.namespace, "-c": self.context, "--kubeconfig": self.kubeconfig}
+        flags = [flag for flag, value in given.items() if value]
+        if not flags or self.on_kubernetes():
+            return
+        owner = "`sitectl switch` chose"
+        if self.platform:
+            owner = "SITECTL_PLATFORM says" if "--platform" in self.inherited else "--platform says"
+        raise usage(
+            f"{flags[0]} names a site on Kubernetes, and {owner} platform {self.chosen_platform()}",
+            f"Leave {flags[0]} out, or: sitectl --platform kubernetes …",
+            code="platform",
+        )
+
     def confirm(self, question: str) -> None:
         """Ask at a terminal, and raise click.Abort at a no; not asked: with --yes or --dry-run."""
         if sys.stdin.isatty() and not self.yes and not self.dry_run:

@@ -52,6 +52,11 @@ class Verb(click.Command):
         ctx.ensure_object(Settings).command = ctx.command_path
         return super().parse_args(ctx, _plain_flags(self.params, args))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, unless its flags contradict the platform."""
+        ctx.ensure_object(Settings).require_place()
+        return super().invoke(ctx)
+
 
 def _help_all() -> click.Option:
     def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:

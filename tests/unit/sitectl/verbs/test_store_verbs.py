@@ -145,6 +145,24 @@ def test_a_flag_of_the_cluster_makes_the_platform_kubernetes(
     assert "SITE" not in here.ok("switch").stdout
 
 
+@pytest.mark.parametrize("flag", ["-n", "-c", "--kubeconfig"])
+def test_a_flag_of_the_cluster_changes_no_site_of_this_machine(
+    here: CommandLine, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(here.state))
+    monkeypatch.delenv("SITECTL_PLATFORM", raising=False)
+    here.ok("switch", "process")
+    before = here.config()
+    for chosen, owner in ((), "`sitectl switch` chose"), (("--platform", "process"), "--platform"):
+        result = here(*chosen, flag, "west", "service", "create", "shop", "8080")
+        assert result.exit_code == 2
+        assert f"Error: {flag} names a site on Kubernetes, and {owner}" in result.stderr
+        assert f"Next: Leave {flag} out, or: sitectl --platform kubernetes" in result.stderr
+    monkeypatch.setenv("SITECTL_PLATFORM", "process")
+    assert "SITECTL_PLATFORM says platform process" in here(flag, "west", "status").stderr
+    assert here.config() == before
+
+
 def test_service_create_twice_is_once(here: CommandLine) -> None:
     assert here.json("service", "create", "shop", "8080")["change"] == "created"
     assert here.json("service", "create", "shop:8080")["change"] == "unchanged"
