@@ -90,14 +90,25 @@ class SiteProblems:
             if one.service == service
         )
         last = self._news.last_declarer(service)
-        owners = self._services.other_owners_of(service)
+        owners = self._last_declarers(service, self._services.other_owners_of(service))
         return refused_declarations.problem_of(table, given, service) or problems.of_unknown(
             service,
-            owners or ([last.site] if last is not None else []),
+            owners,
             known,
             next(former, created(service)),
             time_of_day(utc(last.since)) if last is not None else "",
         )
+
+    def _last_declarers(self, service: str, owners: Sequence[SiteId]) -> Sequence[SiteId]:
+        """The ``owners`` of a name that nobody declares for this site; if there are none, who
+        declared it last: a site that gave it up, or shows it to others alone. One that is out of
+        reach now would not bring it back."""
+        last = self._news.last_declarer(service)
+        if owners or last is None:
+            return owners
+        route = self._routing.table.sites.get(last.site)
+        is_there = route is not None and route.reachable
+        return (last.site,) if is_there or last.site in self._news.deleted else ()
 
     def problems(
         self, config: Sequence[Problem], wanted: Wanted | None, utc: Callable[[float], str]
@@ -107,7 +118,7 @@ class SiteProblems:
         table = self._routing.table
         rules = wanted.rules if wanted is not None else SharingRules()
         undeclared = [
-            (one, owners or self._news.deleted_declarer(one.service))
+            (one, self._last_declarers(one.service, owners))
             for one, owners in self._services.undeclared
         ]
         return (

@@ -316,3 +316,32 @@ def test_askers_that_never_end_their_question_keep_nobody_else_out() -> None:
         assert b.router.links.open_stream(sat_on, Recorder()) is not None
     world.run(limits.INQUIRY_WAIT_S + 0.5)
     assert detail(world, view, "c").error == ""
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("hides", "not known here any more. a declared it last, and does not now, or not for this"),
+        ("gives up", "not known here any more. a declared it last"),
+        ("gives up and stops", "no site declares the service shop."),
+    ],
+)
+def test_a_connector_of_a_service_that_went_names_who_declared_it_while_that_site_is_there(
+    act: str, said: str
+) -> None:
+    world = line()
+    a, c = world["a"], world["c"]
+    if act == "hides":
+        a.policies["shop"] = SitePolicySpec(service="shop", export_to=("b",))
+    else:
+        a.services.clear()
+    a.apply()
+    world.run(5)
+    if act == "gives up and stops":
+        a.kill()
+        world.run(60)
+    problems = [one for one in c.router.problems() if one.code == "SW0301"]
+    assert len(problems) == 1
+    assert said in problems[0].message
+    asks_first = problems[0].hint.startswith("See who may use what: sitectl access. If a gave it up")
+    assert asks_first == (act != "gives up and stops")

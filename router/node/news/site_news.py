@@ -58,12 +58,6 @@ class SiteNews:
         self.offers.table_changed(table)
         self.absent.table_changed(table)
 
-    def deleted_declarer(self, service: str) -> tuple[SiteId, ...]:
-        """The deleted site that was the last to declare ``service``. A site that is deleted gives
-        up the names that it owns."""
-        last = self._withdrawn.last_declarer(service)
-        return (last.site,) if last is not None and last.site in self.deleted else ()
-
     def last_declarer(self, service: str) -> LastDeclarer | None:
         """See `WithdrawnServices.last_declarer`."""
         return self._withdrawn.last_declarer(service)

@@ -236,15 +236,19 @@ def of_unknown(
     ``owners``: as for `of_undeclared`. ``creation``: the command that declares it. ``since``: the
     time of day since which it is not known; empty: that is not known either.
     """
-    is_barred = bool(known.table.barred.get(service))
-    if not owners and not is_barred:
+    if not owners and not known.table.barred.get(service):
         return None
     why, hint = _gone(service, owners, known, creation)
-    is_answered = not (is_barred or _away(owners, known) or any(o in known.deleted for o in owners))
     start = f"No site declares the service {service}."
-    if is_answered and since:  # The owner is there, and may declare it for other sites.
+    if since and _may_be_hidden(service, owners, known):
         start = f"Service {service} has not been known here since {since}."
     return Problem(code="SW0301", message=f"{start}{why}", hint=hint)
+
+
+def _may_be_hidden(service: str, owners: Sequence[SiteId], known: KnownSites) -> bool:
+    """Whether the sites that declared it last are there: they may still declare it, for others."""
+    is_lost = known.table.barred.get(service) or _away(owners, known)
+    return bool(owners) and not is_lost and not any(site in known.deleted for site in owners)
 
 
 def _undeclared(
@@ -266,6 +270,8 @@ def _undeclared(
         hint = f"{_renaming(one, alike, meant)}. If not: {hint}"
     why, hint = _gone(one.service, owners, known, hint)
     none = f"no site declares the service {one.service}"
+    if _may_be_hidden(one.service, owners, known):
+        none = f"the service {one.service} is not known here any more"
     message = f"{_labelled(one.kind, alike)}: {none}.{why}{taken}"
     return Problem(code=code, message=message, hint=hint)
 
