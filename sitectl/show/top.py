@@ -20,9 +20,9 @@ _ROWS_LEAST: Final = 2
 _PROBLEM_LINES: Final = 2
 _PROBLEMS_MOST: Final = 20
 """Lines of them, however many a page has: services stay in sight."""
-_NOTES_SHOWN: Final = ("SW0332", "SW0348", "SW0349", "SW0358", "SW0361")
-"""Shown as problems are: traffic of services that have no row, targets that answer nothing
-or 5xx, or complete none, and sites that owe answers."""
+_NOTES_SHOWN: Final = ("SW0332", "SW0348", "SW0349", "SW0358", "SW0360", "SW0361")
+"""Shown as problems are: traffic of services that have no row, clients that were refused, targets
+that answer nothing or 5xx, or complete none, and sites that owe answers."""
 _PROBLEMS_SHARE: Final = 5
 """Problems have at most one of so many lines."""
 _ROOMY: Final = 20

@@ -351,6 +351,13 @@ def test_problems_are_named_with_code_and_sentence() -> None:
     ]
 
 
+@pytest.mark.parametrize(("code", "is_shown"), [("SW0360", True), ("SW0347", False)])
+def test_notes_of_what_clients_lose_are_shown_as_problems_are(code: str, is_shown: bool) -> None:
+    note = {"code": code, "severity": "warning", "message": "9 were reset", "hint": ""}
+    page = top.page({**LIVE, "status": {**STATUS, "notes": [note]}}, None)
+    assert (page[0] == f"{code} 9 were reset") == is_shown
+
+
 def test_a_row_never_shows_more_leaving_than_coming() -> None:
     """Requests that end late come in bursts: 12/s spilled of 3.0 that ended."""
     one = now("shop", requests_per_s=3.0, begun_per_s=14.0, spilled_per_s=12.0)
