@@ -343,5 +343,7 @@ def test_a_connector_of_a_service_that_went_names_who_declared_it_while_that_sit
     problems = [one for one in c.router.problems() if one.code == "SW0301"]
     assert len(problems) == 1
     assert said in problems[0].message
-    asks_first = problems[0].hint.startswith("See who may use what: sitectl access. If a gave it up")
+    asks_first = problems[0].hint.startswith(
+        "See who may use what: sitectl access. If a gave it up"
+    )
     assert asks_first == (act != "gives up and stops")
