@@ -1,6 +1,7 @@
 """`backup` and `restore`: a site in one sealed file, and back from it, here or elsewhere."""
 
 import contextlib
+import ipaddress
 import os
 import socket
 import sys
@@ -31,6 +32,7 @@ from sitectl.site import places
 if TYPE_CHECKING:
     from sitectl.site.site import Change
 
+_USUAL_LOOPBACKS = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 _SOURCE = "--passphrase-file FILE, - for stdin; a terminal is asked"
 
 
@@ -214,10 +216,32 @@ def _restore_folder(
 
 def _attaches(content: Content) -> bool:
     """It is a gateway or another edge, which has one router."""
+    return content.origin.is_gateway or any(
+        site.router_mode == "edge" for site in _site_specs(content)
+    )
+
+
+def _site_specs(content: Content) -> list[SiteSpec]:
     from sitectl.backup.objects import parsed
 
-    sites = [one.spec for one in parsed(content) if isinstance(one.spec, SiteSpec)]
-    return content.origin.is_gateway or any(site.router_mode == "edge" for site in sites)
+    return [one.spec for one in parsed(content) if isinstance(one.spec, SiteSpec)]
+
+
+def _tell_of_addresses(content: Content) -> None:
+    """Name the addresses of the original's host at which the restored router would listen."""
+    for site in _site_specs(content):
+        fields = {"ingressBindIp": site.ingress_bind_ip, "bindIp": site.bind_ip}
+        named = [f"{field} {ip}" for field, ip in fields.items() if not _is_of_any_host(ip)]
+        if named:
+            output.note(
+                f"Addresses of the original's host, to change in config/site-{content.name}.yaml "
+                f"before the start on another one: {', '.join(named)}"
+            )
+
+
+def _is_of_any_host(ip: str) -> bool:
+    address = ipaddress.ip_address(ip.strip("[]").partition("%")[0])
+    return address.is_unspecified or address in _USUAL_LOOPBACKS
 
 
 def _require_name(settings: Settings, content: Content, file: Path) -> None:
@@ -257,6 +281,8 @@ def _tell(
     )
     if item["grants"]["open"]:
         output.note(f"Void now, make new tokens: {', '.join(item['grants']['open'])}")
+    if as_replica or (is_moved and not settings.on_kubernetes()):
+        _tell_of_addresses(content)
     if as_replica:
         own = f"sitectl --site {content.name} update --ingress-host HOST --peer OTHER:PORT"
         output.note(f"Before its start, its own address and the other router's: {own}")

@@ -449,6 +449,21 @@ def test_a_replica_is_another_router_as_old_as_the_original(
     assert FileKeeper(place / "state.json").router_id == replica.router_id
 
 
+def test_addresses_of_the_originals_host_are_named_where_it_is_restored_elsewhere(
+    here: CommandLine, elsewhere: CommandLine
+) -> None:
+    usual = saved(here)
+    assert "to change in" not in restored(elsewhere, usual, "--as-replica")
+    own = CommandLine(here.state / "own")
+    own.ok("init", "here", "--bind-ip", "127.0.0.7", "--ingress-bind-ip", "10.0.0.7")
+    file = saved(own)
+    named = "config/site-here.yaml before the start on another one: ingressBindIp 10.0.0.7, bindIp"
+    for flags in ((), ("--as-replica",)):
+        other = CommandLine(here.state / f"other{len(flags)}")
+        assert f"{named} 127.0.0.7\n" in restored(other, file, *flags)
+    assert "to change in" not in restored(own, file)
+
+
 def test_a_replica_of_a_site_that_was_restored_shares_its_age(
     here: CommandLine, elsewhere: CommandLine, tmp_path: Path
 ) -> None:
