@@ -100,7 +100,7 @@ class SiteProblems:
         )
 
     def _last_declarers(self, service: str, owners: Sequence[SiteId]) -> Sequence[SiteId]:
-        """The ``owners`` of a name that nobody declares for this site; if there are none, who
+        """The ``owners`` of a name that no site declares for this one; if there are none, who
         declared it last: a site that gave it up, or shows it to others alone. One that is out of
         reach now would not bring it back."""
         last = self._news.last_declarer(service)
