@@ -74,16 +74,23 @@ def test_a_site_that_declares_another_protocol_is_not_said_to_serve() -> None:
 
 
 @pytest.mark.parametrize("follows", ["a", "b"])
-def test_of_sites_that_both_own_a_name_each_knows_whom_a_third_one_follows(follows: str) -> None:
+@pytest.mark.parametrize("binds", ["first", "last"])
+def test_of_sites_that_both_own_a_name_each_knows_whom_a_third_one_follows(
+    follows: str, binds: str
+) -> None:
     world = World(1, "a", "b", "c")
     a, b, c = world.sites.values()
-    c.serve(1, 10)
+    if binds == "first":
+        c.serve(1, 10)
     a.declare()
     b.declare(protocol="tcp")
     world.run(5)
     c.link(a, cost=1 if follows == "a" else 9)
     c.link(b, cost=5)
     world.run(5)
+    if binds == "last":
+        c.serve(1, 10)
+        world.run(5)
     seen = {}
     for site in (a, b):
         (there,) = site.router.routing.table.candidates[SERVICE]

@@ -92,7 +92,8 @@ class SiteServices:
         self._connected: list[ServiceKey] = []  # Those with a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
         self._plan = PortPlan({}, ())
-        self._torn = NO_CONFLICTS  # See `follow_conflicts`.
+        self._told_protocols = NO_CONFLICTS
+        """See `_conflicting`: as last reported."""
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self._judges = True
@@ -267,15 +268,7 @@ class SiteServices:
     def follow_conflicts(self) -> None:
         """Report to others by which protocol this router serves a name that sites declare
         differently: who declares it otherwise cannot know whom this site follows."""
-        declared = self._routing.table.declarations
-        connected = [declared.get(key.name) for key in self._connected]
-        torn = {
-            one.declaration.name: one.declaration.spec.protocol
-            for one in connected
-            if one is not None and one.conflicts
-        }
-        if torn != self._torn:
-            self._torn = torn
+        if self._conflicting() != self._told_protocols:
             self.targets_changed()
 
     def introduce(self, name: str, site: SiteId) -> None:
@@ -401,13 +394,24 @@ class SiteServices:
     def _own_adverts(self, wanted: Wanted) -> list[TargetsAdvert]:
         advertised = self._readings.advertised_targets()
         there = [(key, advertised[key]) for key in self._connected if key in advertised]
+        self._told_protocols = self._conflicting()
         return self._own.adverts(
             there,
             self.rules,
             draining=self._takes_none,
             is_divided=wanted.is_divided,
-            serves=self._torn,
+            serves=self._told_protocols,
         )
+
+    def _conflicting(self) -> Mapping[str, str]:
+        """The protocol of each service with targets here whose name sites declare differently."""
+        declared = self._routing.table.declarations
+        connected = [declared.get(key.name) for key in self._connected]
+        return {
+            one.declaration.name: one.declaration.spec.protocol
+            for one in connected
+            if one is not None and one.conflicts
+        }
 
     def _takes_none(self, key: ServiceKey) -> bool:
         """This router stops, or an operator drained the service here."""
