@@ -153,13 +153,18 @@ function equalPaths(found, goal) {
 
 /**
  * How the router divides requests to `goal` among links: first hops have equal shares, and so have
- * the paths of each first hop.
+ * the paths of each first hop. Costs alone do not say which sites it crosses: none that drains, and
+ * none on terms. So paths whose first hop it does not report do not count.
  * @param {{nodes: Node[]}} graph @param {ReturnType<typeof ways>} found @param {string} goal
  * @returns {(Step & {share: number})[]} A step has an entry for each path that it is part of.
  */
 export function sharesTo(graph, found, goal) {
   const { steps, isWhole } = wayTo(graph, found, goal);
-  const paths = isWhole ? equalPaths(found, goal) : [steps];
+  const nodeOf = new Map(graph.nodes.map((node) => [node.id, node]));
+  const hops = nodeOf.get(goal)?.site?.next_hops ?? [];
+  const known = isWhole ? equalPaths(found, goal) : [steps].filter((path) => path.length);
+  const used = known.filter(([{ to }]) => hops.includes(nodeOf.get(to)?.name));
+  const paths = used.length ? used : known;
   const firstHops = new Map();
   for (const [{ to }] of paths) firstHops.set(to, (firstHops.get(to) ?? 0) + 1);
   return paths.flatMap((path) => {
