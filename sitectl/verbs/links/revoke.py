@@ -1,6 +1,7 @@
 """`revoke-access`: all sites, or one site, may no longer link here."""
 
 import time
+from collections.abc import Container
 
 import click
 
@@ -107,9 +108,17 @@ def _revoke_one(settings: Settings, site: Site, name: str) -> None:
     if not found:
         text = f"token {name} is revoked, it was never used"
     output.report(settings, "Access", name, "deleted", text)
-    for other in sorted(set(_admitted(site, name)) - set(found)):
-        if not site.trust.is_revoked(other):
-            output.note(f"Note: another site named {name} may still link here: {other}")
+    _name_others(site, name, found)
+
+
+def _name_others(site: Site, name: str, revoked: Container[str]) -> None:
+    """Report the sites that ``name`` means too, and that may still link here."""
+    for other, called in sorted(_admitted(site, name).items()):
+        if other not in revoked and not site.trust.is_revoked(other):
+            which = f"another site named {name}"
+            if called != name:
+                which = f"site {called}, which token {name} admitted,"
+            output.note(f"Note: {which} may still link here: {other}")
             output.note(f"Next: sitectl revoke-access --link {other}")
 
 

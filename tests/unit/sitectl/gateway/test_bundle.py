@@ -210,6 +210,20 @@ def test_barring_the_linked_gateway_names_the_bundle_of_its_name_that_still_admi
     assert "may still link" not in rest.stderr
 
 
+def test_barring_a_linked_site_does_not_give_its_name_to_one_that_a_token_of_that_name_admitted(
+    here: CommandLine, definition: Path
+) -> None:
+    files, name = packed(here, definition), "gateway-db-host"
+    link = {"name": name, "direction": "incoming", "neighbour": {"name": name, "id": "a" * 32}}
+    with FakeAdmin(here.state / "here" / "run" / "admin.sock") as admin:
+        admin.items("/api/v1/links", link)
+        done = here.ok("revoke-access", "--link", name)
+    assert done.stderr.splitlines()[-2:] == [
+        f"Note: site db-host, which token {name} admitted, may still link here: {identity(files)}",
+        f"Next: sitectl revoke-access --link {identity(files)}",
+    ]
+
+
 def test_a_barred_gateway_does_not_come_back_by_being_packed_again(
     here: CommandLine, definition: Path
 ) -> None:
