@@ -190,6 +190,10 @@ class SharingRules(msgspec.Struct, frozen=True):
         return self.services.get(ALL, OPEN).import_from if own is None else own
 
 
+OPEN_TO_ALL = SharingRules()
+"""The rules of a site that has none: all services are for all sites."""
+
+
 class Terms(msgspec.Struct, frozen=True, array_like=True):
     """Patterns of the services that a site may declare, attach targets to (``export``) and ask for
     (``import_``). None: all; ``()``: none."""

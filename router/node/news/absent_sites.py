@@ -10,11 +10,9 @@ from router.link.sessions.link_status import LinkStatus, in_words
 from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
-from router.model.rights.sharing import SHORT_ID_CHARS, SharingRules
+from router.model.rights.sharing import OPEN_TO_ALL, SHORT_ID_CHARS, SharingRules
 from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
-
-OPEN_TO_ALL = SharingRules()
 
 
 class FormerCandidate(msgspec.Struct, frozen=True, kw_only=True):

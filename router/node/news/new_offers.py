@@ -19,14 +19,13 @@ from router.model.limits import (
     NEW_OFFERS_LEARN_S,
 )
 from router.model.rights.grants import OFFER, granted
-from router.model.rights.sharing import SharingRules
+from router.model.rights.sharing import OPEN_TO_ALL, SharingRules
 from router.model.token_bucket import TokenBuckets
 from router.net.ports import Timer, Timers
 from router.node.services.ports import Keeper, OfferingSite
 from router.routing.declared import Declared
 from router.routing.table import RouteTable
 
-OPEN_TO_ALL = SharingRules()
 MORE_SHOWN = 3  # Of the offers without a separate note.
 SAVE_AFTER_S = 1.0  # Tables follow each other closely while a network comes together.
 Offer = tuple[str, SiteId]

@@ -9,12 +9,11 @@ from router.documents import Wanted
 from router.model.events import Note, Severity
 from router.model.ids import ServiceKey
 from router.model.messages.adverts import RemoteCandidate
-from router.model.rights.sharing import SharingRules
+from router.model.rights.sharing import OPEN_TO_ALL, SharingRules
 from router.routing.table import RouteTable
 
 SITES_SHOWN = 3
 _NoteMaker = Callable[[str, Sequence[str]], Note]
-OPEN_TO_ALL = SharingRules()
 
 
 def weight_hints(

@@ -7,6 +7,7 @@ from typing import Final
 
 from router.balance.deciding.decisions import CandidateReport, Explanation, NoChoice
 from router.balance.deciding.explain import rate_text
+from router.balance.site.spills import ABSENCES
 from router.balance.sites.nearest_site_shortcut import NEAR_FIRST
 from router.exchange.clients.observed_leg import OWN_CODES
 from router.history.readings import IntervalCounts
@@ -25,7 +26,7 @@ UNASKED: Final = frozenset(code for status, code in OWN_CODES.items() if status 
 """Failures of requests that no site is looked for: what their clients sent is the reason."""
 OVERFLOW: Final = frozenset({"full", "above-mark", "sheddable-share", "higher-level", "rate"})
 """Reasons of spills caused by the load of this site."""
-DOWN: Final = frozenset({"drained", "no-target", "ejected"})
+DOWN: Final = frozenset({"drained", *ABSENCES})
 """Reasons of spills while no target of this site takes requests."""
 
 
