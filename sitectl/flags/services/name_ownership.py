@@ -48,8 +48,8 @@ def require_in_force(
         time.sleep(site.poll_s)
     owner = output.safe(", ".join(others))
     raise conflict(
-        f"service {name} is declared at {site.name}, and counts there alone: {owner} owns the "
-        f"name, so other sites use the declaration of {owner}",
+        f"service {name} is declared at {site.name}, and counts only there and at its edges: "
+        f"{owner} owns the name, so other sites use the declaration of {owner}",
         f"Declare it alike, or leave it to {owner}: {withdrawal(name)}; or let another site use "
         f"yours, there: sitectl service adopt {name} --from {site.name}",
     )

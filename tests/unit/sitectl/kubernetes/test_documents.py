@@ -65,7 +65,11 @@ def test_a_declaration_asks_who_owns_the_name_by_one_call_and_the_router_if_anot
         assert not [path for _, path in cluster.calls if "/pods" in path]
     view = {"name": "db", "declared_by": "shop", "owners": ["east"], "differing": ["east"]}
     cluster.item("/api/v1/names/db", view)
-    assert "east owns the name" in shop.fails(5, "service", "create", "db", "5432")
+    refused = shop.fails(5, "service", "create", "db", "5432")
+    assert (
+        "service db is declared at shop, and counts only there and at its edges: east owns the "
+        "name, so other sites use the declaration of east"
+    ) in " ".join(refused.split())
     assert cluster.execs == 1
     assert "east owns the name" in shop.fails(5, "service", "set", "db", "--queue", "7")
 
