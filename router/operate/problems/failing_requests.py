@@ -365,8 +365,9 @@ def waiting(
 
 def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
     others = {code: count for code, count in one.causes.items() if code != FULL}
-    lost = sum(others.values())
-    share, long = _share(one, one.lately.failures - lost), long_time_text(one.lately)
+    lost, long = sum(others.values()), long_time_text(one.lately)
+    full = one.lately.failures - lost
+    share = _share(one, full, max(full, one.lately.begun))  # Some came before, and waited.
     verb = "failed" if long else "fail"
     fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
@@ -414,7 +415,8 @@ def _named(away: Sequence[str]) -> str:
 def _fails(one: PortFailures, named: str, left_out: LeftOut) -> Problem:
     long = long_time_text(one.lately)
     fail = f"failed {long}" if long else "fail"
-    message = f"Service {named}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
+    share = _share(one, one.lately.failures, one.lately.seen)
+    message = f"Service {named}: {share} {fail}: {_met(one.causes)}."
     see = f"See which {one.noun}s failed last, and how: sitectl why {one.key} --failed"
     if next(iter(one.causes)) == OTHER_HTTP:  # No site was chosen for these.
         see = f"Its clients must speak its protocol: sitectl service status {one.key.name}"
@@ -434,11 +436,10 @@ def _met(causes: Mapping[str, int]) -> str:
     return ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in named)
 
 
-def _share(one: PortFailures, failed: int) -> str:
+def _share(one: PortFailures, failed: int, of: int) -> str:
     """``10/s of 20/s requests``."""
-    lately = one.lately
-    shown, all_of_them = lately.per_s(failed), lately.per_s(lately.seen)
-    return f"{per_s_text(shown)} of {per_s_text(all_of_them)} {one.noun}s"
+    per_s = one.lately.per_s
+    return f"{per_s_text(per_s(failed))} of {per_s_text(per_s(of))} {one.noun}s"
 
 
 def _with_queue(key: ServiceKey) -> str:

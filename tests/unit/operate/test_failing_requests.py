@@ -90,6 +90,16 @@ def test_connections_that_were_accepted_and_last_are_of_the_whole_too() -> None:
     assert problem(found)[1].endswith("2.0/s of 8.0/s requests are turned away.")
 
 
+def test_those_that_are_turned_away_are_of_those_that_came_as_in_req_s() -> None:
+    """Connections that lasted and end now came earlier: of those that came, all were refused."""
+    found = PortFailures(key=SHOP, lately=replace(lately(50, all_full=20), more_open=-30))
+    assert problem(found)[1].endswith("2.0/s of 2.0/s requests are turned away.")
+    early = PortFailures(key=SHOP, lately=replace(lately(50, all_full=20), more_open=-40))
+    assert problem(early)[1].endswith("2.0/s of 2.0/s requests are turned away.")
+    broken = PortFailures(key=SHOP, lately=replace(lately(50, link_lost=20), more_open=-30))
+    assert "2.0/s of 5.0/s requests fail" in problem(broken)[1]
+
+
 def test_requests_that_are_shed_as_configured_are_no_failures() -> None:
     both = PortFailures(key=SHOP, lately=lately(200, shed=60, all_full=40))
     assert problem(both) == (
