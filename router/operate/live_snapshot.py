@@ -10,6 +10,7 @@ from router.balance.deciding.decisions import NoChoice
 from router.model.wording.traffic import noun_of
 from router.node.site_router import SiteRouter
 from router.operate.figures.recent_figures import RecentFigures
+from router.operate.problems.failing_requests import PortFailures
 from router.operate.problems.spill_reason import spill_sentence
 from router.operate.views import OperatorView
 from router.service.figures import ServiceSnapshot
@@ -72,6 +73,7 @@ class LiveRows:
             begun_per_s=round(change.per_s(change.begun), 3),
             overflow_per_s=round(change.per_s(sum(change.overflow_begun.values())), 3),
             failed_per_s=round(change.per_s(change.failures), 3),
+            failed_of_per_s=round(change.per_s(PortFailures(key=key, lately=change).whole), 3),
             shed_per_s=round(change.per_s(change.shed), 3),
             gave_up_per_s=round(change.per_s(change.gave_up), 3),
             rejected_per_s=round(change.per_s(change.rejected), 3),

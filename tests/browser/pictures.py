@@ -151,8 +151,10 @@ def now_of(service: str, **changes: Any) -> ServiceNow:
         overflow_to={},
         why="",
     )
-    begun = {"begun_per_s": changes.get("requests_per_s", now.requests_per_s)}
-    return msgspec.structs.replace(now, **{**begun, **changes})
+    ended = changes.get("requests_per_s", now.requests_per_s)
+    return msgspec.structs.replace(
+        now, **{"begun_per_s": ended, "failed_of_per_s": ended, **changes}
+    )
 
 
 CALM_CA = CaView(

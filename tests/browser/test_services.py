@@ -362,6 +362,19 @@ def test_a_site_without_a_target_says_first_that_requests_are_not_served(
         expect(page.locator(".statement").first).to_have_text(said)
 
 
+def test_those_turned_away_are_said_to_be_of_those_that_came(
+    chromium: Browser, stage: Stage
+) -> None:
+    """The page's figure of requests is of those that came, too."""
+    refused = pictures.now_of("shop", requests_per_s=50.0, begun_per_s=46.0, failed_of_per_s=46.0)
+    full = msgspec.structs.replace(refused, failed_per_s=40.0, why="every site is full")
+    stage.router.live = msgspec.structs.replace(stage.router.live, now=(full,))
+    with looking(chromium, stage, AT) as page:
+        expect(page.locator(".statement").first).to_have_text(
+            "40/s of 46/s fail; every site is full"
+        )
+
+
 def test_a_policy_is_named_with_its_mark_and_its_isolation(chromium: Browser, stage: Stage) -> None:
     stage.router.live = with_shop(stage.router.live, spill_at=0.5, isolation="nearest")
     with looking(chromium, stage, AT) as page:

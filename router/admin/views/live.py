@@ -35,6 +35,8 @@ class TokenView(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of a service port over the last seconds. ``…_to``: requests a second by site.
 
+    ``failed_per_s`` is a part of ``failed_of_per_s``: requests that came, if most of the failures
+    found no room, else requests that ended.
     ``requests_per_s``: requests that ended, plus the increase of unfinished ones, so that long TCP
     connections count in it as soon as in ``spilled_…``. ``begun_per_s``: requests that came, also
     those that wait. ``spilled_…``: those of them that other sites have or had, for any reason;
@@ -73,6 +75,7 @@ class ServiceNow(msgspec.Struct, frozen=True, kw_only=True):
     more_slots: int = 0
     routing_key: str = ""
     begun_per_s: float = 0.0
+    failed_of_per_s: float = 0.0
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):

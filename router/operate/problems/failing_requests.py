@@ -101,6 +101,15 @@ class PortFailures(msgspec.Struct, frozen=True, kw_only=True):
             causes[ANSWERED] = answered
         return dict(sorted(causes.items(), key=lambda one: (-one[1], one[0])))
 
+    @property
+    def whole(self) -> int:
+        """The requests that the failures are a part of: all that came, if most failures found no
+        room, as those wait a second at most; else all that ended, since what fails otherwise may
+        have come long before."""
+        lately = self.lately
+        is_full = next(iter(self.causes), "") == FULL
+        return max(lately.failures, lately.begun) if is_full else lately.seen
+
 
 class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     """Findings on a service port for which no site has room.
@@ -365,9 +374,8 @@ def waiting(
 
 def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
     others = {code: count for code, count in one.causes.items() if code != FULL}
-    lost, long = sum(others.values()), long_time_text(one.lately)
-    full = one.lately.failures - lost
-    share = _share(one, full, max(full, one.lately.begun))  # Some came before, and waited.
+    lost = sum(others.values())
+    share, long = _share(one, one.lately.failures - lost), long_time_text(one.lately)
     verb = "failed" if long else "fail"
     fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
     if found.is_over and not one.queued:
@@ -415,8 +423,7 @@ def _named(away: Sequence[str]) -> str:
 def _fails(one: PortFailures, named: str, left_out: LeftOut) -> Problem:
     long = long_time_text(one.lately)
     fail = f"failed {long}" if long else "fail"
-    share = _share(one, one.lately.failures, one.lately.seen)
-    message = f"Service {named}: {share} {fail}: {_met(one.causes)}."
+    message = f"Service {named}: {_share(one, one.lately.failures)} {fail}: {_met(one.causes)}."
     see = f"See which {one.noun}s failed last, and how: sitectl why {one.key} --failed"
     if next(iter(one.causes)) == OTHER_HTTP:  # No site was chosen for these.
         see = f"Its clients must speak its protocol: sitectl service status {one.key.name}"
@@ -436,10 +443,10 @@ def _met(causes: Mapping[str, int]) -> str:
     return ", ".join(f"{count / total:.0%} {WORDS.get(code, code)}" for code, count in named)
 
 
-def _share(one: PortFailures, failed: int, of: int) -> str:
+def _share(one: PortFailures, failed: int) -> str:
     """``10/s of 20/s requests``."""
     per_s = one.lately.per_s
-    return f"{per_s_text(per_s(failed))} of {per_s_text(per_s(of))} {one.noun}s"
+    return f"{per_s_text(per_s(failed))} of {per_s_text(per_s(one.whole))} {one.noun}s"
 
 
 def _with_queue(key: ServiceKey) -> str:

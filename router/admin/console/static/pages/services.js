@@ -210,7 +210,7 @@ function statement(service, now, live) {
     .join("");
   if (!now?.why) return `${leaving(service, now, live)}${errors}`;
   const failing = isFailing(now)
-    ? `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail; `
+    ? `${rate(now.failed_per_s)} of ${rate(now.failed_of_per_s)} fail; `
     : "";
   return `${failing}${now.why}${errors && "."}${errors}`;
 }
@@ -231,7 +231,7 @@ function leaving(service, now, live) {
   }
   if (here?.note) return `${here.note}.`;
   if (now?.failed_per_s >= LEAST_PER_S) {
-    return `${rate(now.failed_per_s)} of ${rate(now.requests_per_s)} fail.`;
+    return `${rate(now.failed_per_s)} of ${rate(now.failed_of_per_s)} fail.`;
   }
   const mute = here?.targets_ready ? service.targets.filter(answersNothing) : [];
   if (mute.length === 1) return `A target here answers nothing: ${mute[0].error}.`;
