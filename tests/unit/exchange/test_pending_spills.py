@@ -80,6 +80,23 @@ def test_one_that_is_tried_elsewhere_instead_counts_there_only() -> None:
     assert change(shop.looks[0], shop.looks[-1], 10.0).spilled_to == {site_of("c"): 1}
 
 
+def test_one_that_this_site_serves_in_the_end_spilled_nowhere() -> None:
+    shop = Watched(here=1)
+    shop.client()
+    first = shop.asked("a")
+    shop.client()
+    assert shop.look().spilled_to == {site_of("b"): 1}
+    first.send(HEAD + b"ok")
+    shop.network.run()
+    shop.asked("b").abort()
+    shop.network.run()
+    last = [one for one in shop.targets["a"].serving if one.got][-1]
+    last.send(HEAD + b"ok")
+    shop.network.run()
+    assert (shop.look().spilled_to, shop.counted()) == ({}, {})
+    assert (shop.looks[-1].served, shop.looks[-1].unfinished) == ({site_of("a"): 2}, 0)
+
+
 def client_leaves(shop: Watched, client: Party) -> None:
     client.abort()
 

@@ -185,9 +185,14 @@ def test_a_step_that_lasted_as_long_as_several_is_as_many_samples() -> None:
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(1, 12))
 def test_parts_of_a_step_add_up_to_it(failures: int, shed: int, count: int) -> None:
-    after = msgspec.structs.replace(served(west=7), failed=failures + shed, failed_for={SHED: shed})
+    spills = {"overflow": {WEST: 5}, "spilled": {"full": 5}, "spilled_to": {WEST: 5}}
+    after = msgspec.structs.replace(
+        served(west=7), failed=failures + shed, failed_for={SHED: shed}, **spills
+    )
     whole = change(Reading(), after, count * STEP)
     each = parts(whole, count)
+    for name in ("overflow", "overflow_begun", "spilled", "spilled_to"):
+        assert sum(sum(getattr(one, name).values()) for one in each) == 5
     assert sum(one.failed for one in each) == whole.failed
     assert sum(one.served.get(WEST, 0) for one in each) == 7
     assert min(one.failures for one in each) >= 0

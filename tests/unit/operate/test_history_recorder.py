@@ -291,6 +291,23 @@ def stopped_while_requests_leave(world: World) -> HistoryRecorder:
     return recorder
 
 
+def test_what_overflows_to_slow_targets_is_shown_before_their_answers_begin() -> None:
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=5)
+    a.declare()
+    a.serve(1, capacity=10, service_s=60.0)
+    b.serve(1, capacity=1_000, service_s=60.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(10, 20)
+    world.run(15)
+    ((_, now),) = living_of(a, recorder).services()
+    assert now.overflow_to == now.spilled_to
+    assert now.overflow_per_s == now.spilled_per_s == now.begun_per_s > 9
+
+
 def test_the_sentence_of_a_site_that_stops_is_about_that_and_not_about_what_it_withdraws() -> None:
     """Not "8 in flight at near, more than its capacity of 4", nor that near has no target."""
     world = World(3, "a", "b")

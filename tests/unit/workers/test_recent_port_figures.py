@@ -117,6 +117,22 @@ def test_rates_add_up_and_no_cause_is_made_up(
         assert whole.failed == sum(whole.failed_for.values())
 
 
+def test_all_counts_by_name_add_up_over_the_longest_time() -> None:
+    empty = changed({})
+    names = [
+        one.name
+        for one in msgspec.structs.fields(IntervalCounts)
+        if isinstance(getattr(empty, one.name), dict)
+    ]
+    three = {name: {"far": 3} for name in names}
+    one, other = (
+        msgspec.structs.replace(changed({}, lasted_s=lasted_s), **three) for lasted_s in (5.0, 10.0)
+    )
+    whole = together([RecentPortFigures(key=SHOP, change=each) for each in (one, other)]).change
+    assert "overflow_begun" in names
+    assert [getattr(whole, name) for name in names] == [{"far": 9}] * len(names)
+
+
 @given(st.lists(COUNTS, max_size=5))
 def test_counts_of_one_name_are_added(parts: list[dict[str, int]]) -> None:
     whole = counts(parts)
