@@ -8,6 +8,7 @@ from router.model.specs import SitePolicySpec
 from router.node.time_text import time_of_day
 from tests.examples import seeds
 from tests.simulation.world import SERVICE, Answer, SimSite, World
+from tests.unit.operate.views import view_of
 
 SEEDS = seeds(2)
 REACTS_S = 0.5  # An LSA may wait its 0.1 s at each site; then everybody has it.
@@ -433,3 +434,31 @@ def test_a_service_that_its_site_offers_here_no_more_is_explained_to_a_person_wh
     rule(hub)
     world.run(2)
     assert near.router.why_unknown("shop") is None
+
+
+def test_a_site_that_may_not_see_the_service_any_more_is_explained_by_the_rule() -> None:
+    """Its target was ready; it was said to have none, and to be looked at."""
+    world = World(1, "near", "hub")
+    near, hub = world.sites.values()
+    near.link(hub, cost=1)
+    near.declare()
+    near.serve(1, capacity=5)
+    hub.serve(1, capacity=5)
+    world.run(5)
+    for target in near.targets.values():
+        target.listener.close()
+    rule(near, export_to=("far",))
+    near.offer(2, 30)
+    world.run(30)
+    assert listens(near)
+    why = view_of(near).own_why("shop", None)
+    assert why is not None
+    (row,) = [one for one in why.candidates if one.site == "hub"]
+    assert row.verdict == "excluded"
+    assert row.reason.startswith("exportTo of near does not name it, and it has not offered ")
+    problems = near.router.problems(near.router.wall_clock.utc)
+    (problem,) = [one for one in problems if one.code == "SW0309"]
+    assert f"; hub: {row.reason}." in problem.message
+    assert problem.hint == (
+        "See why under ERROR: sitectl service status shop. See who may use it: sitectl access shop"
+    )
