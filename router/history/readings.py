@@ -27,7 +27,8 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     ``overflow`` counts requests once their answers begin; ``overflow_begun``, ``spilled`` and
     ``spilled_to`` once another site has them: they are among `begun`, however long answers take.
     ``more_open``: by how many the unfinished requests and connections grew; ``more_slots``: by how
-    many this site's slots for them grew; negative if they shrank.
+    many this site's slots for them grew; negative if they shrank. ``is_all_ever``: there were none
+    before, so these are also the counts of any longer time.
     """
 
     served: dict[SiteId, int]
@@ -44,6 +45,7 @@ class IntervalCounts(msgspec.Struct, frozen=True, kw_only=True):
     gave_up: int = 0
     more_open: int = 0
     more_slots: int = 0
+    is_all_ever: bool = False
 
     @property
     def requests(self) -> int:
@@ -114,6 +116,7 @@ def change(before: Reading, after: Reading, lasted_s: float) -> IntervalCounts:
         gave_up=after.gave_up - before.gave_up,
         more_open=after.unfinished - before.unfinished,
         more_slots=(after.capacity or 0) - (before.capacity or 0),
+        is_all_ever=not (before.unfinished or any(before.served.values())),
     )
 
 

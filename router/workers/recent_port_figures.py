@@ -250,7 +250,8 @@ def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
 
 def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
     """The changes at all workers. Each covers half a step to one and a half: its counts are scaled
-    to the longest of these times, so that rates add up."""
+    to the longest of these times, so that rates add up. Those of a worker that has just started
+    stay, as it had none before."""
     if len(each) < 2:
         return each[0] if each else None
     lasted_s = max(one.lasted_s for one in each)
@@ -278,6 +279,8 @@ def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
     """``one`` extrapolated to ``lasted_s``."""
     if one.lasted_s in (0.0, lasted_s):
         return one
+    if one.is_all_ever:
+        return msgspec.structs.replace(one, lasted_s=lasted_s)
     share = lasted_s / one.lasted_s
 
     def longer(figures: Mapping[_NameT, int]) -> dict[_NameT, int]:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.history.readings import IntervalCounts
+from router.history.readings import change as change_between
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.model.port_reading import Reading
 from router.workers.one_worker import WorkerState
 from router.workers.recent_port_figures import (
     Phases,
@@ -94,6 +96,20 @@ def test_a_worker_that_looks_back_for_less_time_counts_by_its_rate() -> None:
     assert change is not None
     assert change.per_s(change.requests) == 60.0
     assert together([nothing, nothing]).change is None
+
+
+def test_a_worker_that_has_just_started_counts_only_what_it_had() -> None:
+    """It had nothing before: its rate is no rate of the time that the others look back for."""
+    before, after = Reading(served={SiteId("near"): 100}), Reading(served={SiteId("near"): 220})
+    other = RecentPortFigures(key=SHOP, change=change_between(before, after, 5.0))
+    fresh = change_between(Reading(), Reading(served={SiteId("near"): 30}), 1.0)
+    change = together([other, RecentPortFigures(key=SHOP, change=fresh)]).change
+    assert change is not None
+    assert change.per_s(change.requests) == 30.0
+    unfinished = change_between(Reading(unfinished=1), Reading(served={SiteId("near"): 30}), 1.0)
+    change = together([other, RecentPortFigures(key=SHOP, change=unfinished)]).change
+    assert change is not None
+    assert change.requests == 120 + 5 * 30
 
 
 @given(
