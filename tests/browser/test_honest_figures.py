@@ -96,6 +96,14 @@ def test_slots_beside_a_rate_are_those_of_the_same_seconds(chromium: Browser, st
         sites = page.get_by_role("table", name="Sites of this service")
         expect(sites.get_by_role("row", name=re.compile("^east"))).to_contain_text("0.6 of 5")
         expect(sites.get_by_role("row", name=re.compile("^west"))).to_contain_text("3 of 20")
+        said = "In flight: here the mean of 5 s, elsewhere the mean of five moments."
+        expect(page.get_by_role("region", name="Sites", exact=True)).to_contain_text(said)
+        meant = {"east": "the mean of 5 s", "west": "the mean of five moments"}
+        for name, mean in meant.items():
+            row = sites.get_by_role("row", name=re.compile(f"^{name}"))
+            expect(row.get_by_label(re.compile(f"in flight, {mean}$"))).to_be_visible()
+        targets = page.get_by_role("region", name="Targets here", exact=True).first
+        expect(targets).to_contain_text("Bar: in flight, the mean of five moments.")
 
 
 def test_requests_that_no_look_found_are_not_told_as_none(chromium: Browser, stage: Stage) -> None:

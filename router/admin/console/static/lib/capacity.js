@@ -1,5 +1,6 @@
 // Capacity of a target: requests in flight, configured capacity, and where latency starts to climb.
 import { html } from "./html.js";
+import { OF_MOMENTS } from "./charts/means.js";
 import { count, latency, mean } from "./format.js";
 import { capacityText, perSecond } from "./why.js";
 
@@ -59,9 +60,10 @@ export function isFull(one) {
 export function usedOf(one) {
   const slots = one.capacity === null ? null : `${mean(inFlightOf(one))} of ${capacityText({ ...one, rate: null })}`;
   const { rate } = one;
+  const meant = one.local ? "the mean of 5 s" : OF_MOMENTS;
   if (!rate) {
     const used = { value: inFlightOf(one), limit: one.capacity, full: isFull(one) };
-    return slots && { ...used, words: slots, label: `${slots} in flight, the mean of 5 s` };
+    return slots && { ...used, words: slots, label: `${slots} in flight, ${meant}` };
   }
   const admitted = rate.admitted_per_s ?? null;
   const paced = admitted === null ? `at most ${perSecond(rate)}` : `${mean(admitted)} of ${perSecond(rate)}`;
@@ -69,7 +71,7 @@ export function usedOf(one) {
   const bySlots = { value: inFlightOf(one), limit: one.capacity, full: isFull(one) };
   const byRate = { value: admitted, limit: rate.per_s, full: admitted >= FULL_SHARE * rate.per_s };
   const isByRate = admitted !== null && (!slots || byRate.value / byRate.limit > bySlots.value / bySlots.limit);
-  return { ...(isByRate ? byRate : bySlots), words, label: `in flight, the mean of 5 s, and rate: ${words}` };
+  return { ...(isByRate ? byRate : bySlots), words, label: `in flight, ${meant}, and rate: ${words}` };
 }
 
 /** @param {{target: any, knee: any}} props */

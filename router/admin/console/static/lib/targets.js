@@ -2,6 +2,7 @@
 import { html, useState } from "./html.js";
 import { get } from "./api.js";
 import { CapacityBar, honesty, inFlightOf, overstated } from "./capacity.js";
+import { OF_MOMENTS } from "./charts/means.js";
 import { SiteName } from "./charts/colours.js";
 import { sitectl } from "./commands.js";
 import { addressOf, count, mean, plural, shellWord, span } from "./format.js";
@@ -44,7 +45,7 @@ export function NotReady({ target }) {
 export function Targets({ service, knees }) {
   return html`<${Card} title="Targets here" id="targets">
     <p class="muted note">
-      Bar: in flight, the mean of 5 s. Line: configured or learned capacity. Triangle: where latency starts to climb.
+      Bar: in flight, ${OF_MOMENTS}. Line: configured or learned capacity. Triangle: where latency starts to climb.
     </p>
     <${Table}
       caption="Targets here"

@@ -7,6 +7,7 @@ import { Closed, closedOnes, whyNone } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
 import { LEAST_PER_S, addressOf, count, latency, mean, percent, plural, portName, quantile, rate, shellWord, sinceReport } from "../lib/format.js";
 import { GAP_MS, KEPT_MS } from "../lib/recent.js";
+import { OF_MOMENTS } from "../lib/charts/means.js";
 import { River, sharesOf, unitOf } from "../lib/charts/river.js";
 import { href, setParams } from "../lib/route.js";
 import { byCost } from "../lib/network/sites.js";
@@ -358,7 +359,7 @@ function Sites({ service, kept }) {
   };
   return html`<${Card} title="Sites" id="sites">
     <p class="muted note">
-      By cost. In flight: the mean of 5 s, as each site reports it. Share: of the ${nounOf([service])}s of clients${" "}
+      By cost. In flight: here the mean of 5 s, elsewhere ${OF_MOMENTS}. Share: of the ${nounOf([service])}s of clients${" "}
       ${kept ? `of ${kept.site} ` : ""}in the last minute${shares?.nowhere ? `; no site served ${count(shares.nowhere)}` : ""}.
     </p>
     <${Table}

@@ -5,6 +5,9 @@ import { HARDLY_ANY, LEAST_PER_S, addressOf } from "../format.js";
 
 const OVER_MS = 5000;
 
+/** What a mean of snapshots is: a client in step with them is met in the same state each time. */
+export const OF_MOMENTS = "the mean of five moments";
+
 /** @type {{at: number, counts: Map<string, number>}[]} Of the last snapshots, oldest first. */
 let seen = [];
 
