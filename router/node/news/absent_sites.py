@@ -208,7 +208,11 @@ def _row(
         )
     elif route is not None and route.reachable:
         verdict = "no-target"
-        reason = f"it has not offered the service since {time_of_day(utc(one.since))}"
+        since = time_of_day(utc(one.since))
+        if ports := _other_ports(key, one.site, table):
+            reason = f"it offers the service at {ports}, and has not offered {key} since {since}"
+        else:
+            reason = f"it has not offered the service since {since}"
     elif one.site in table.deleted:
         verdict, reason = "deleted", f"gone since {time_of_day(utc(one.since))}"
     else:
@@ -239,6 +243,16 @@ def _row(
         reason=reason,
         capacity_kind=None,
     )
+
+
+def _other_ports(key: ServiceKey, site: SiteId, table: RouteTable) -> str:
+    """``port 8081``: where ``site`` offers another port of the service; empty: nowhere."""
+    ports = sorted(
+        other.port
+        for other, offers in table.candidates.items()
+        if other.name == key.name and other != key and any(one.site == site for one in offers)
+    )
+    return f"port{'s' if len(ports) > 1 else ''} {', '.join(map(str, ports))}" if ports else ""
 
 
 def _cut_off(link: LinkStatus, one: FormerCandidate) -> bool:

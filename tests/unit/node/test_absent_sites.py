@@ -332,6 +332,21 @@ def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     assert rows(SHOP, [near], withheld, [], utc, {})[0].verdict == "not-allowed"
 
 
+def test_a_site_that_offers_another_port_of_the_service_is_not_said_to_offer_none() -> None:
+    """A site declared the name again, with another port: its targets serve that one."""
+    absent = AbsentSites(Clock())
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    after = table(BOTH[1], reachable=(NEAR, FAR))
+    moved = after.candidates | {ServiceKey(SHOP.name, 8081): (BOTH[0],)}
+    after = msgspec.structs.replace(after, candidates=moved)
+    absent.table_changed(after)
+    (told,) = rows(SHOP, absent.of(SHOP), after, [], utc, {})
+    assert (told.verdict, told.reason) == (
+        "no-target",
+        "it offers the service at port 8081, and has not offered shop:8080 since 19:44:01 UTC",
+    )
+
+
 def test_a_site_that_may_not_see_the_service_is_not_said_to_lack_a_target() -> None:
     """A site became strict: the others, which had ready targets, no longer knew the service."""
     absent = AbsentSites(Clock())
