@@ -531,11 +531,27 @@ def test_every_request_that_fails_is_in_the_sentence_about_failures(
     """A small share of one service and a great share of another are one figure on this page."""
     live = pictures.burst()
     first, second = live.now[0], live.now[1]
-    few = msgspec.structs.replace(first, requests_per_s=160.0, failed_per_s=6.5)
-    most = msgspec.structs.replace(second, requests_per_s=13.0, failed_per_s=6.1)
+    few = msgspec.structs.replace(first, failed_of_per_s=160.0, failed_per_s=6.5)
+    most = msgspec.structs.replace(
+        second, requests_per_s=13.0, failed_of_per_s=13.0, failed_per_s=6.1
+    )
     stage.router.live = msgspec.structs.replace(live, now=(few, most))
     with looking(chromium, stage) as page:
         expect(page.locator(".sentence")).to_have_text(
             f"Requests fail at {second.service} and {first.service}."
         )
         expect(page.locator(".answer")).to_contain_text("13/s of 173/s fail.")
+
+
+def test_requests_that_fail_are_a_share_of_those_that_came_also_while_a_queue_empties(
+    chromium: Browser, stage: Stage
+) -> None:
+    """More requests end than come then; the rows below and `status` count those that came."""
+    live = pictures.burst()
+    full = pictures.now_of("shop", failed_per_s=12.0)
+    full = msgspec.structs.replace(
+        full, requests_per_s=48.0, begun_per_s=40.0, failed_of_per_s=40.0
+    )
+    stage.router.live = msgspec.structs.replace(live, now=(full,))
+    with looking(chromium, stage) as page:
+        expect(page.locator(".answer")).to_contain_text("12/s of 40/s fail.")

@@ -126,7 +126,7 @@ function ofTheOpen(live) {
     };
   }
   const requests = live.now.reduce((sum, one) => sum + one.requests_per_s, 0);
-  if (failing.length) return failingNow(live, failing, failed, requests);
+  if (failing.length) return failingNow(live, failing, failed);
   if (!away.length) {
     return servedHere(live, requests, losing);
   }
@@ -213,9 +213,10 @@ function howMuch(live, away) {
  * The answer while clients get errors, wherever requests are served. `failing`: services where a large
  * share of requests fails; `failed`: services where some requests fail.
  */
-function failingNow(live, failing, failed, requests) {
+function failingNow(live, failing, failed) {
   const others = failed.filter((one) => !failing.includes(one));
   const perS = failed.reduce((sum, one) => sum + one.failed_per_s, 0);
+  const whole = live.now.reduce((sum, one) => sum + one.failed_of_per_s, 0);
   const dead = live.services.filter((one) => !one.sites.some((site) => site.targets_ready > 0));
   const names = dead.map((one) => `${one.name}:${one.port}`);
   const unserved = failing.filter((one) => names.includes(`${one.service}:${one.port}`));
@@ -229,7 +230,7 @@ function failingNow(live, failing, failed, requests) {
     : "";
   return {
     text: `${begins(nounOf(servicesOf(live, [...failing, ...others])))}s fail at ${listedOf([...failing, ...others].map(nameOf), NAMED)}.`,
-    more: `${rate(perS)} of ${rate(requests)} fail${atThisRouter(live.status)}.${because}${silentHere(live)}${failedHere(live)}${givenUp(live)}${besides(live)}`,
+    more: `${rate(perS)} of ${rate(whole)} fail${atThisRouter(live.status)}.${because}${silentHere(live)}${failedHere(live)}${givenUp(live)}${besides(live)}`,
     tone: "bad",
   };
 }
