@@ -95,6 +95,7 @@ class LiveRows:
                 is_one_away=bool(self._router.news.absent.unreached(key)),
                 stops=self._what_stops(),
                 noun=noun_of(snapshot.config),
+                one_of=self._one_of(),
             ),
             spilled_per_s=round(sum(spilled.values()), 3),
             spilled_to=spilled,
@@ -102,6 +103,12 @@ class LiveRows:
                 reason: round(change.per_s(one), 3) for reason, one in change.spilled.items()
             },
         )
+
+    def _one_of(self) -> str:
+        """As in `spill_sentence`."""
+        if self._whole.workers.all:
+            return "worker"
+        return "router" if self._router.links.adjacencies.siblings else ""
 
     def _what_stops(self) -> str:
         """As in `spill_sentence`. Other routers of this site stay, as far as this one knows."""

@@ -45,13 +45,15 @@ def spill_sentence(
     is_one_away: bool = False,
     stops: str = "",
     noun: str = REQUEST,
+    one_of: str = "",
 ) -> str:
     """Why requests go to other sites; empty: none do.
 
     ``has_targets``: a connector of this site names some. ``is_drained``: an operator drained this
     site for the service. ``is_one_away``: a site that recently offered the service is out of reach.
     ``stops``: this site, or its router, in words; empty: neither stops. ``open_to``, ``open_for``:
-    as in `ServiceNow`. ``noun``: the unit that the service counts.
+    as in `ServiceNow`. ``noun``: the unit that the service counts. ``one_of``: ``worker`` or
+    ``router``, if this site has several of them that share its slots; empty: it has one.
     """
     own_name = name_of(own)
     ours = [one for one in explanation.candidates if one.site == own]
@@ -76,7 +78,7 @@ def spill_sentence(
     if stops:  # A stopping router withdraws its targets step by step.
         cause = f"{stops} is stopping"
     elif has_targets:
-        cause = _cause(policy, local, lately, reasons, own_name, is_drained, in_flight_mean)
+        cause = _cause(policy, local, lately, reasons, own_name, is_drained, in_flight_mean, one_of)
     else:
         cause = f"{own_name} has no target of its own"
     lost = f", {per_s_text(lately.per_s(lately.nowhere))} served nowhere" if lately.nowhere else ""
@@ -140,6 +142,7 @@ def _cause(
     own_name: str,
     is_drained: bool,
     in_flight_mean: float,
+    one_of: str,
 ) -> str:
     overflows = lately.overflow_begun or (not lately.spilled and not OVERFLOW.isdisjoint(reasons))
     if lately.spilled and _most_frequent(lately.spilled) not in OVERFLOW:
@@ -159,7 +162,7 @@ def _cause(
     if local.verdict == "sends-away" and local.rate is not None:
         return f"{own_name} is over its {rate_text(local.rate.per_s)} and set to send all away"
     if overflows:
-        return _overflow(local, lately, reasons, own_name, in_flight_mean)
+        return _overflow(local, lately, reasons, own_name, in_flight_mean, one_of)
     return _rest(policy, reasons, own_name)
 
 
@@ -176,6 +179,7 @@ def _overflow(
     reasons: Mapping[str, int],
     own_name: str,
     in_flight_mean: float,
+    one_of: str,
 ) -> str:
     """The cause for requests that spilled because of the load of this site."""
     rate, slots = local.rate, local.capacity
@@ -204,7 +208,7 @@ def _overflow(
         return f"{own_name} keeps its last slots in reserve ({busy})"
     if set(reasons) == {"sheddable-share"}:
         return f"{own_name} keeps its last slots from sheddable requests ({busy})"
-    return _busy(in_flight_mean, slots, own_name)
+    return _busy(in_flight_mean, slots, own_name, one_of)
 
 
 _TAKES_NO_MORE: Final = frozenset({"full", "above-mark", "higher-level", "sends-away"})
@@ -243,12 +247,15 @@ def _rest(policy: str, reasons: Mapping[str, int], own_name: str) -> str:
     return "sessions stay at other sites" if reason == "session" else policy
 
 
-def _busy(in_flight_mean: float, slots: int, own_name: str) -> str:
+def _busy(in_flight_mean: float, slots: int, own_name: str, one_of: str) -> str:
     """A single moment means little for requests of milliseconds: use the mean of the last
-    seconds."""
+    seconds. One of several workers or routers may have free slots while another has none."""
     shown = _mean(min(in_flight_mean, slots))
-    at_times = "" if shown == str(slots) else " on average, and none was free when they left"
-    return f"{shown} of {slots} slots of {own_name} are busy{at_times}"
+    busy = f"{shown} of {slots} slots of {own_name} are busy"
+    if shown == str(slots):
+        return busy
+    none_free = f"the {one_of} they came to had none free" if one_of else "none was free"
+    return f"{busy} on average, and {none_free} when they left"
 
 
 def _mean(in_flight: float) -> str:

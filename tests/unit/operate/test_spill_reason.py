@@ -52,6 +52,7 @@ def sentence(
     *,
     policy: str = "fill",
     is_drained: bool = False,
+    one_of: str = "",
 ) -> str:
     decision = Decision(
         site=report.site, local=True, path=(), reason="", overflow=False, overflow_reason=""
@@ -68,6 +69,7 @@ def sentence(
         in_flight_mean=in_flight_mean,
         open_to={FAR: sum(open_for.values())} if open_for else {},
         open_for=open_for,
+        one_of=one_of,
     )
 
 
@@ -135,6 +137,20 @@ def test_the_most_frequent_reason_is_the_one_that_is_said() -> None:
     assert said(50, 200) == (
         "2.4 of 4 slots of near are busy on average, and none was free when they left: "
         "25/s go to far"
+    )
+
+
+@pytest.mark.parametrize("part", ["worker", "router"])
+def test_slots_of_another_worker_are_not_said_to_have_been_busy(part: str) -> None:
+    """Its share of the slots was used up: five of eight were in use at the targets."""
+    change = msgspec.structs.replace(lately({"full": 3}), overflow_begun={FAR: 3})
+    report = here(capacity=8, in_flight=5, free=3)
+    assert sentence(change, report, in_flight_mean=5.2, one_of=part) == (
+        f"5.2 of 8 slots of near are busy on average, and the {part} they came to had none free "
+        "when they left: 0.3/s go to far"
+    )
+    assert sentence(change, report, in_flight_mean=8.0, one_of=part) == (
+        "8 of 8 slots of near are busy: 0.3/s go to far"
     )
 
 
