@@ -114,6 +114,14 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         claims = self.claims.get(service, ())
         return self.declarers(service).union(claim.site for claim in claims)
 
+    def has_other_protocol(self, counts: Declared) -> bool:
+        """Whether another site declares the name of ``counts`` by another protocol, seen here or
+        not: sites that see it refuse requests by the one of ``counts``."""
+        name, protocol = counts.declaration.name, counts.declaration.spec.protocol
+        return any(
+            claim.declaration.spec.protocol != protocol for claim in self.claims.get(name, ())
+        )
+
     def declared_elsewhere(self, service: str) -> str:
         """The site that declares the service and so alone may change its settings; empty: this one
         may."""

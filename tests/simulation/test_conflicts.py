@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from router.model.limits import LSA_MAX_AGE_S, SERVICE_SYNC_TTL_S
-from router.model.specs import ServiceProtocol
+from router.model.specs import ServiceProtocol, SitePolicySpec
 from router.model.wording.withdrawal import withdrawal
 from router.node.name_ownership import problems_of
 from simulator.runs.virtual import SimIdentity
@@ -107,6 +107,34 @@ def test_of_sites_that_both_own_a_name_each_knows_whom_a_third_one_follows(
         assert explanation is not None
         verdicts = {one.site_name: one.verdict for one in explanation.candidates}
         assert verdicts == {"a": "no-target", "c": "excluded"}
+
+
+@pytest.mark.parametrize("kind", ["interior", "edge"])
+@pytest.mark.parametrize("binds", ["first", "last"])
+def test_who_may_not_see_another_declaration_is_told_whom_a_third_site_follows(
+    kind: str, binds: str
+) -> None:
+    world = World(1, "a", "b", "c", edges=frozenset({"c"} if kind == "edge" else ()))
+    a, b, c = world.sites.values()
+    a.policies["shop"] = SitePolicySpec(service="shop", export_to=("c",))
+    b.policies["shop"] = SitePolicySpec(service="shop", export_to=("a",))
+    a.link(b, cost=1)
+    c.link(a, cost=1)
+    if binds == "first":
+        c.serve(1, 10)
+    a.declare()
+    world.run(1)
+    b.declare(protocol="tcp")
+    world.run(5)
+    if binds == "last":
+        c.serve(1, 10)
+        world.run(5)
+    assert c.router.routing.table.declarations["shop"].declaration.spec.protocol == "http"
+    assert not b.router.routing.table.declarations["shop"].conflicts
+    (there,) = b.router.routing.table.candidates[SERVICE]
+    assert there.unused == "c serves it as http, and tcp counts here"
+    (there,) = a.router.routing.table.candidates[SERVICE]
+    assert there.unused == ""
 
 
 def with_an_edge() -> tuple[World, SimSite, SimSite, SimSite]:

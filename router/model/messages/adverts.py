@@ -56,7 +56,7 @@ class TargetsAdvert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     ``export_to``: patterns of the sites that may use them; None: all. ``reserved``: additional
     slots that only its own clients get; ``most_for_one``: the most that one neighbor may hold at
     once, None: any number. ``serves``: the protocol, of a name that sites declare differently;
-    empty: its site knows of one declaration only, or an older version sent this.
+    empty: its site knows of one protocol only, or an older version sent this.
     """
 
     name: str

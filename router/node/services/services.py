@@ -404,13 +404,19 @@ class SiteServices:
         )
 
     def _conflicting(self) -> Mapping[str, str]:
-        """The protocol of each service with targets here whose name sites declare differently."""
-        declared = self._routing.table.declarations
-        connected = [declared.get(key.name) for key in self._connected]
+        """The protocol of each service with targets here whose name sites declare differently. An
+        edge knows only what counts at its neighbor, so for it that is each name of another site."""
+        table, is_edge = self._routing.table, isinstance(self._routing, EdgeRouting)
+        connected = [table.declarations.get(key.name) for key in self._connected]
         return {
             one.declaration.name: one.declaration.spec.protocol
             for one in connected
-            if one is not None and one.conflicts
+            if one is not None
+            and (
+                one.conflicts
+                or (is_edge and one.site != self._site)
+                or table.has_other_protocol(one)
+            )
         }
 
     def _takes_none(self, key: ServiceKey) -> bool:

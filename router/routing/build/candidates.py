@@ -43,8 +43,10 @@ def candidates_of(
             is_ours = view.is_offered(party.site, key.name, advert.export_to)
             declared = view.declared.get(key.name)
             serves, differs = (
-                _served(advert, origin, party, declared, protocols[key.name], view, names)
-                if declared is not None and declared.conflicts and party.site != view.party.site
+                _served(advert, origin, party, declared, protocols.get(key.name, {}), view, names)
+                if declared is not None
+                and (declared.conflicts or advert.serves)
+                and party.site != view.party.site
                 else ("", "")
             )
             candidate = RemoteCandidate(
