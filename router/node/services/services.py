@@ -1,13 +1,13 @@
 """The services of this site: plans each port, and has the forwarder follow the plan."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 from router.balance.site_gate import RateState
 from router.documents import Wanted
 from router.exchange.forwarder import Forwarder
 from router.model.events import Note, Problem, TellOfService
 from router.model.ids import ServiceKey, SiteId
-from router.model.messages.adverts import Declaration, TargetsAdvert
+from router.model.messages.adverts import Declaration
 from router.model.messages.exports import Exports
 from router.model.rights.owners import NOBODY, Owner
 from router.model.rights.sharing import SharingRules
@@ -25,12 +25,12 @@ from router.node.services.listeners.grants import ListenerGrants, ListenerOffice
 from router.node.services.listeners.switches import ListenerSwitches
 from router.node.services.load_exchange import LoadExchange
 from router.node.services.other_workers import OtherWorkers
-from router.node.services.own_adverts import NO_CONFLICTS, OwnAdverts
 from router.node.services.plan import Planner, PortPlan, Undeclared
 from router.node.services.planned import PlannedService
 from router.node.services.ports import Keeper
 from router.node.services.refused_clients import RefusedClients
 from router.node.services.refused_declarations import RefusedDeclarations
+from router.node.services.reported_services import ReportedServices
 from router.node.services.rule_pins import RulePins
 from router.node.services.share_run import ShareRun
 from router.node.services.unanswering_sites import UnansweringSites
@@ -85,15 +85,12 @@ class SiteServices:
         self._office = ListenerOffice(listeners_max, keeper)
         self._grants = ListenerGrants()
         self._planner = Planner()
-        self._own = OwnAdverts(keeper)
-        self._told: Mapping[str, Declaration] = {}  # Last reported to routing.
+        self._reported = ReportedServices(site, routing, keeper)
         self._grant_watch = GrantWatch(unix)
         self._used: set[str] = set()  # Services that may have a listener, or have a connector.
         self._connected: list[ServiceKey] = []  # Those with a connector here, in order.
         self._with_remotes: list[ServiceKey] = []
         self._plan = PortPlan({}, ())
-        self._told_protocols = NO_CONFLICTS
-        """See `_conflicting`: as last reported."""
         self._learnt = LearntServices(keeper, service_ttl_s, network.now())
         self._changes = ServiceChanges(tell, lambda key: self._plan.services[key].way_back)
         self._judges = True
@@ -113,7 +110,6 @@ class SiteServices:
         self._hear_declared: Callable[[Mapping[str, ServiceSpec], Exports], None] | None = None
         self._asked_in_vain: Callable[[], Collection[ServiceKey]] = tuple
         self._rates: Callable[[], Mapping[ServiceKey, RateState]] = self._readings.rate_states
-        self.untold = ""  # Why others do not see all services; empty: they do.
 
     def follow_declared(self, hear: Callable[[Mapping[str, ServiceSpec], Exports], None]) -> None:
         """Call ``hear`` with the services of the network, and their exports, whenever these
@@ -169,6 +165,11 @@ class SiteServices:
             *shared.notes(self.planned),
             *unresolved_targets.notes(self.planned.values(), self._network.unresolved_s),
         ]
+
+    @property
+    def untold(self) -> str:
+        """Why others do not see all services; empty: they do."""
+        return self._reported.untold
 
     @property
     def undeclared(self) -> list[tuple[Undeclared, list[SiteId]]]:
@@ -245,17 +246,16 @@ class SiteServices:
         if self._wanted is None:
             return
         self._look_at_changes()
-        own = self._own_declarations(self._wanted)
-        try:
-            events = self._routing.set_services(
-                own, self._own_adverts(self._wanted), self._network.now()
+        self._take(
+            self._reported.report(
+                self._wanted,
+                self.rules,
+                self._connected,
+                self._readings.advertised_targets(),
+                self._takes_none,
+                self._network.now(),
             )
-        except ValueError as error:  # More than one site may report; the last report stays.
-            self.untold = f"not all services of this site are reported to others: {error}"
-            return
-        self.untold = ""
-        self._told = {one.name: one for one in own}
-        self._take(events)
+        )
 
     def table_changed(self, table: RouteTable) -> None:
         """Remember the declarations of others; `resolve` follows when all events are carried
@@ -266,9 +266,9 @@ class SiteServices:
             self._refused.look(table, self._wanted.rules)
 
     def follow_conflicts(self) -> None:
-        """Report to others by which protocol this router serves a name that sites declare
-        differently: who declares it otherwise cannot know whom this site follows."""
-        if self._conflicting() != self._told_protocols:
+        """Report to others by which protocol this router serves names that sites declare
+        differently, where that changed."""
+        if self._reported.is_outdated(self._connected):
             self.targets_changed()
 
     def introduce(self, name: str, site: SiteId) -> None:
@@ -319,7 +319,7 @@ class SiteServices:
     def _tell_declared(self, declared: dict[str, Declaration], grants: ListenerGrants) -> None:
         if self._hear_declared is None:
             return
-        own = () if self._wanted is None else self._own_declarations(self._wanted)
+        own = () if self._wanted is None else self._reported.declarations(self._wanted, self.rules)
         table = self._routing.table
         exports = exported_services.gather(self._site, own, declared, table, self.owners_of)
         if (declared, grants) != self._heard or exports != self._exports:
@@ -352,17 +352,13 @@ class SiteServices:
             for name, told in self._learnt.declarations().items()
             if self.rules.of(name).import_from is None
         }
-        own = self._own_declarations(wanted)
+        own = self._reported.declarations(wanted, self.rules)
         declared |= {one.name: one for one in own}
         for name, entry in self._routing.table.declarations.items():
             declared[name] = entry.declaration
         for one in own:
-            told = self._told.get(one.name)
-            if told is one or told is None or told is not declared[one.name]:
-                continue
-            if one.declared_at_s == told.declared_at_s:
-                # The table is about to have it in place of our previous one: plan once, not twice.
-                declared[one.name] = one
+            if self._reported.is_about_to_count(one, declared[one.name]):
+                declared[one.name] = one  # Plan once, not twice.
         return declared
 
     def _origins(self, declared: Mapping[str, Declaration]) -> dict[str, SiteId]:
@@ -387,37 +383,6 @@ class SiteServices:
     def other_owners_of(self, service: str) -> list[SiteId]:
         """Those other than this site."""
         return [site for site in self.owners_of(service) if site != self._site]
-
-    def _own_declarations(self, wanted: Wanted) -> Sequence[Declaration]:
-        return self._own.declarations(wanted, self.rules)
-
-    def _own_adverts(self, wanted: Wanted) -> list[TargetsAdvert]:
-        advertised = self._readings.advertised_targets()
-        there = [(key, advertised[key]) for key in self._connected if key in advertised]
-        self._told_protocols = self._conflicting()
-        return self._own.adverts(
-            there,
-            self.rules,
-            draining=self._takes_none,
-            is_divided=wanted.is_divided,
-            serves=self._told_protocols,
-        )
-
-    def _conflicting(self) -> Mapping[str, str]:
-        """The protocol of each service with targets here whose name sites declare differently. An
-        edge knows only what counts at its neighbor, so for it that is each name of another site."""
-        table, is_edge = self._routing.table, isinstance(self._routing, EdgeRouting)
-        connected = [table.declarations.get(key.name) for key in self._connected]
-        return {
-            one.declaration.name: one.declaration.spec.protocol
-            for one in connected
-            if one is not None
-            and (
-                one.conflicts
-                or (is_edge and one.site != self._site)
-                or table.has_other_protocol(one)
-            )
-        }
 
     def _takes_none(self, key: ServiceKey) -> bool:
         """This router stops, or an operator drained the service here."""
