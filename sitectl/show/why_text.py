@@ -108,9 +108,11 @@ def _queue_text(queue: dict[str, Any], item: dict[str, Any], counted: str) -> st
                 f"slot is free for it within {wait}."
             )
         case "waits":
+            in_vain = f", if as many wait as can be served within {wait}" if not held else ""
+            in_time = "in that time" if in_vain else f"within {wait}"
             return (
                 f"{full}{held}. At present {some_wait} and at most {limit} may: a {counted} is "
-                f"refused if the queue is full, or if no slot is free for it within {wait}."
+                f"refused if the queue is full{in_vain}, or if no slot is free for it {in_time}."
             )
         case "too-long":
             return f"{full}{held}. At present {some_wait}: as many as can be served within {wait}."

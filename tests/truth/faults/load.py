@@ -94,8 +94,8 @@ ALL_FULL = Fault(
         fault.TOP: "near: ready  …of 2 …wait",
         fault.SERVICE: "QUEUED",
         fault.WHY: "the next request waits (all-full)…Every site that may serve it is full. … at "
-        "most 100 may: a request is refused if the queue is full, or if no slot is free for it "
-        "within 30 s.…near…full…far…full",
+        "most 100 may: a request is refused if the queue is full, if as many wait as can be served "
+        "within 30 s, or if no slot is free for it in that time.…near…full…far…full",
         fault.WHY_PAST: "under-way  …it waits: no site that is reached and may serve it has room",
         fault.EVENTS: "overflow-begun…Service shop:… overflows",
         fault.METRICS: 'spillway_decisions_total{…verdict="all-full"}…spillway_queue_length',

@@ -87,6 +87,21 @@ def test_that_no_site_has_room_is_said_in_the_words_of_the_router() -> None:
     assert "\nEvery site is full or gone. At present 3 wait" in why_text(item)
 
 
+@pytest.mark.parametrize("held_by", ["", "wake"])
+def test_a_free_place_in_the_queue_is_not_said_to_be_enough(held_by: str) -> None:
+    item = {
+        "service": "shop",
+        "port": 8080,
+        "policy": "fill",
+        "decision": {"site": None, "reason": "all-full", "text": "every site is full"},
+        "queue": {**QUEUE, "held_by": held_by, "waking_s": 2.0 if held_by else None},
+        "candidates": [],
+    }
+    said = why_text(item)
+    assert "At present 5 wait and at most 4096 may: a request is refused if" in said
+    assert ("if as many wait as can be served within 50 s" in said) == (not held_by)
+
+
 def test_a_request_that_displaces_another_one_is_not_said_to_be_refused_by_a_full_queue() -> None:
     item = {
         "service": "shop",
