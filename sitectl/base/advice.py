@@ -17,10 +17,12 @@ _FLAGS: Final = {
     "kubectl": r"--kubeconfig|--context|-n|--namespace",
 }
 _KUBECTL_NAMES: Final = {"-c": "--context"}
+_OF_NO_NAMESPACE: Final = r" (?:namespaces?|nodes?|--raw)\b"
+"""After a verb of kubectl: kinds that are in no namespace, and paths."""
 _NEED_NO_SITE: Final = r"(?!(?:explain|version|completion|switch)\b|(?:[a-z]+ )+--help)"
 
 # A command where a sentence has one: at its begin, after a stop, "then", "see" or "or". `there`: it
-# is to be typed at another site. `own`: the flags that it has already.
+# is to be typed at another site. `own`: the flags that it has already. `whole`: `-n` means nothing.
 _COMMAND: Final = re.compile(
     r"(?P<there>\b(?:At|On|There)\b[^:;.\n]*: "
     r"|\b(?:at (?!(?:once|all)\b)[^:;,.\n]*|on \S+ run|there): )?"
@@ -30,7 +32,7 @@ _COMMAND: Final = re.compile(
         rf"(?P<{program}>{program}) (?P<{program}_own>(?:(?:{flags})[ =]{_VALUE} )*)"
         for program, flags in _FLAGS.items()
     )
-    + rf")(?P<verb>(?=[a-z]){_NEED_NO_SITE}[a-z-]+)"
+    + rf")(?P<verb>(?=[a-z]){_NEED_NO_SITE}[a-z-]+)(?=(?P<whole>{_OF_NO_NAMESPACE})?)"
 )
 
 
@@ -80,7 +82,7 @@ class Place:
 
     def _kubectl(self, found: re.Match[str]) -> str:
         own = _names(found["kubectl_own"])
-        if "--namespace" in own:
+        if "--namespace" in own or found["whole"]:
             own.add("-n")
         given = {_KUBECTL_NAMES.get(name, name): value for name, value in self._given.items()}
         given = {name: value for name, value in given.items() if name in _FLAGS["kubectl"]}

@@ -79,6 +79,20 @@ def test_a_verb_of_gateways_does_not_look_for_them_among_themselves() -> None:
         ),
         ("kubectl get pods", "kubectl --kubeconfig k.yaml --context far -n shop get pods"),
         (
+            "kubectl create namespace shop, then sitectl -n shop init",
+            "kubectl --kubeconfig k.yaml --context far create namespace shop, "
+            "then sitectl --kubeconfig k.yaml -c far -n shop init",
+        ),
+        (
+            "kubectl describe namespace shop",
+            "kubectl --kubeconfig k.yaml --context far describe namespace shop",
+        ),
+        (
+            "kubectl get --raw /readyz",
+            "kubectl --kubeconfig k.yaml --context far get --raw /readyz",
+        ),
+        ("kubectl get nodes", "kubectl --kubeconfig k.yaml --context far get nodes"),
+        (
             "kubectl -n shop edit secret x",
             "kubectl --kubeconfig k.yaml --context far -n shop edit secret x",
         ),
