@@ -1,4 +1,7 @@
-"""Wall-clock times of monotonic moments, over sleeps of the host and settings of its clock."""
+"""The wall clock of this host: the times of monotonic moments, and whether it was set.
+
+Other parts ask here whether it was set.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -26,7 +29,7 @@ class WallClock:
     before move with it, so that times never run backwards.
     """
 
-    __slots__ = ("_ahead_s", "_jumps", "_looked_at", "_now", "_timer", "_wall")
+    __slots__ = ("_ahead_s", "_jumps", "_looked_at", "_now", "_set_s", "_timer", "_wall")
 
     def __init__(self, now: Callable[[], float], wall: Callable[[], float]) -> None:
         """``wall``: Unix seconds."""
@@ -36,6 +39,7 @@ class WallClock:
         self._looked_at = inf
         self._jumps: deque[tuple[float, float]] = deque(maxlen=JUMPS_MAX)
         """The last look before each jump, and by how much the clock was ahead after it."""
+        self._set_s = 0.0
         self._timer: Timer | None = None
 
     def watch(self, timers: Timers) -> None:
@@ -57,11 +61,20 @@ class WallClock:
             self._ahead_s = ahead_s
         elif abs(step_s) > STEADY_S:
             self._ahead_s = ahead_s
+            if abs(step_s) > JUMP_S:
+                self._set_s += step_s
             if step_s > JUMP_S:
                 self._jumps.append((self._looked_at, step_s))
             elif step_s < -JUMP_S:
                 self._take_back(-step_s)
         self._looked_at = now
+
+    def set_s(self) -> float:
+        """Seconds by which the clock was set since the first look, all jumps together; ahead is
+        positive. A host that slept looks the same: its monotonic clock slept too.
+        """
+        self.look()
+        return self._set_s
 
     def _take_back(self, by_s: float) -> None:
         """A clock that was set ahead by mistake is set right: the jump never was."""

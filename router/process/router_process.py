@@ -174,6 +174,7 @@ class RouterProcess:
             router.links.retry_all,
             router.links.renewals,
             router.follow_bars,
+            router.wall_clock.set_s,
         )
         trust.renew_over(router.links)
         self.store.tell_of_secrets(router.refresh_links, trust.reload)

@@ -34,7 +34,6 @@ from router.trust.ca_rotation import CaRotation, Change
 from router.trust.ca_rotation_watch import CaFollower
 from router.trust.certificate_issuer import Issuer
 from router.trust.claim_desk import ClaimAnswers
-from router.trust.clock import ClockWatch
 from router.trust.holders import Holders
 from router.trust.link_certificates import LinkCredentials
 from router.trust.own_certificates import OwnCertificates
@@ -142,7 +141,9 @@ class SiteTrust:
         self._network: FarNetwork | None = None
         self._links_changed: Callable[[], None] = lambda: None
         self._clock_moved: Callable[[], None] = lambda: None
-        self._clock: ClockWatch | None = None
+        self._clock_set_s: Callable[[], float] = lambda: 0.0
+        self._clock_was_set_s = 0.0
+        """`_clock_set_s` at the last check."""
 
     def follow_claims(self, judged: Callable[[str], None]) -> None:
         """``judged`` is called with the name of each judged claim, before the event about it."""
@@ -162,6 +163,7 @@ class SiteTrust:
         clock_moved: Callable[[], None] = lambda: None,
         dialers: Dialers | None = None,
         bars_changed: Callable[[], None] = lambda: None,
+        clock_set_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Begin to redeem claims, to watch revocations and to renew our own leaf.
 
@@ -169,10 +171,10 @@ class SiteTrust:
         ``leaf_renewed`` when `listener_tls` changes; ``drop`` ends the sessions of the neighbors
         that a predicate selects, with a reason. ``clock_moved``: certificates that were invalid may
         be valid now. ``dialers``: the links that a rotation of the CA affects. ``bars_changed``:
-        `bars` changed.
+        `bars` changed. ``clock_set_s``: see `WallClock.set_s`.
         """
         self._network = network
-        self._clock = ClockWatch(network.now)
+        self._clock_set_s, self._clock_was_set_s = clock_set_s, clock_set_s()
         self._links_changed, self._clock_moved = changed, clock_moved
         self._bars.follow(bars_changed)
         self._admission.start(network, drop)
@@ -298,11 +300,12 @@ class SiteTrust:
     # Periodic checks ------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        assert self._network is not None and self._clock is not None
+        assert self._network is not None
         now = self._network.now()
         self._network.call_at(next_tick(now, limits.CONFIG_POLL_S), self._watch)
-        moved_s = self._clock.look()
-        if moved_s:
+        set_s = self._clock_set_s()
+        moved_s, self._clock_was_set_s = set_s - self._clock_was_set_s, set_s
+        if abs(moved_s) >= limits.CLOCK_MOVED_S:
             self._follow_clock(moved_s)
         self.reload()
         self._bars.look()

@@ -65,3 +65,21 @@ def test_slewing_moves_all_moments_alike() -> None:
     for _ in range(5):
         clocks.pass_time(10, ahead_s=1.0)
     assert clocks.clock.utc(100.0) == "1970-01-12T13:46:45Z"
+
+
+def test_a_clock_that_was_set_says_by_how_much_and_each_jump_once() -> None:
+    clocks = Clocks()
+    assert clocks.clock.set_s() == 0.0
+    clocks.pass_time(10, ahead_s=86_400)
+    assert clocks.clock.set_s() == 86_400
+    clocks.pass_time(10)
+    assert clocks.clock.set_s() == 86_400
+    clocks.pass_time(10, ahead_s=-3_600)
+    assert clocks.clock.set_s() == 82_800
+
+
+def test_a_clock_that_is_slewed_again_and_again_was_not_set() -> None:
+    clocks = Clocks()
+    for _ in range(1_000):
+        clocks.pass_time(1, ahead_s=0.6)
+    assert clocks.clock.set_s() == 0.0

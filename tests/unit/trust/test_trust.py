@@ -118,6 +118,37 @@ def test_a_claim_at_a_site_with_another_ca_than_the_token_names_each_cause(holde
     assert "running" not in now.error
 
 
+def test_a_clock_that_was_set_is_told_once_and_links_are_tried_again(holder: Path) -> None:
+    internet = SimulatedInternet(seed=1)
+    journal = Journal()
+    set_s, retries = 7_200.0, 0
+
+    def retry() -> None:
+        nonlocal retries
+        retries += 1
+
+    trust = SiteTrust(holder, journal.tell)
+    trust.start(
+        internet.host("10.0.0.1"),
+        lambda: None,
+        lambda: None,
+        lambda predicate, reason: 0,
+        retry,
+        clock_set_s=lambda: set_s,
+    )
+    internet.run_until(10.0)
+    assert (journal.told(), retries) == ([], 0)  # It was set before the start.
+    set_s += 86_400
+    internet.run_until(20.0)
+    assert (journal.told(), retries) == (["clock-moved"], 1)
+    set_s -= limits.CLOCK_MOVED_S - 1  # Certificates tolerate that.
+    internet.run_until(30.0)
+    assert (journal.told(), retries) == ([], 1)
+    set_s -= limits.CLOCK_MOVED_S
+    internet.run_until(40.0)
+    assert (journal.told(), retries) == (["clock-moved"], 2)
+
+
 def started(directory: Path) -> SiteTrust:
     """The trust of a site, on a network without neighbors."""
     trust = SiteTrust(directory, Journal().tell)
