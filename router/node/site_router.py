@@ -521,6 +521,7 @@ class SiteRouter:
     def finish(self, done: Callable[[], None]) -> None:
         """After `drain_traffic`: each link goes with its last stream, those in transit too; then
         call ``done``."""
+        self.site_services.finish()
         self.forwarder.finish()
         self.links.finish(done)
 

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from itertools import combinations
+from math import inf
 
 import pytest
 
@@ -183,3 +184,31 @@ def test_requests_are_not_said_to_spread_over_a_site_that_stops() -> None:
     world.run(1)
     assert world["a"].targets[9001].in_hand == 1, "it stops once this request has ended"
     assert not said()
+
+
+def test_a_router_that_finishes_lists_no_site_again_without_its_load() -> None:
+    world = World(1, "a", "b", "c")
+    a, b, c = world.sites.values()
+    b.link(a, 1)
+    a.link(c, 1)
+    c.declare()
+    a.serve(1, capacity=1, service_s=1.0)
+    c.serve(1, capacity=1, service_s=4.0)
+    world.run(5)
+    answers = [b.request(), b.request()]
+    world.run(0.5)
+    assert a.targets[9001].in_hand == c.targets[9001].in_hand == 1
+    gone: list[bool] = []
+    a.router.drain(lambda: gone.append(True))
+
+    def others() -> list[float]:
+        explanation = a.router.readings.explain(SERVICE, a.network.now())
+        assert explanation is not None
+        return [one.age_s for one in explanation.candidates if one.site != a.identity.site]
+
+    while not gone:
+        assert inf not in others()
+        world.run(0.001)
+    assert others() == []
+    world.run(1)
+    assert [answer.status for answer in answers] == [200, 200], "one of them in transit"

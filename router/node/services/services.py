@@ -104,7 +104,7 @@ class SiteServices:
         forwarder.entry.follow_choices(self._look_at_choice)
         self._refused = RefusedDeclarations(tell)
         self._second_timer = network.call_at(network.now(), self._each_second)
-        self._draining = False
+        self._draining = self._finished = False
         self._heard: tuple[dict[str, Declaration], ListenerGrants] = ({}, self._grants)
         self._exports: Exports = {}
         self._hear_declared: Callable[[Mapping[str, ServiceSpec], Exports], None] | None = None
@@ -276,8 +276,9 @@ class SiteServices:
         self._forwarder.ports.introduce(name, site)
 
     def resolve(self) -> None:
-        """Plan again and let the forwarder follow: services, targets, remote sites, listeners."""
-        if self._wanted is None:
+        """Plan again and let the forwarder follow: services, targets, remote sites, listeners.
+        After `finish` nothing follows."""
+        if self._wanted is None or self._finished:
             return
         declared = self._declared(self._wanted)
         grants = self._grants = self._office.grants(
@@ -336,6 +337,10 @@ class SiteServices:
         """Report to others that nothing more is taken here."""
         self._draining = True
         self.advertise()
+
+    def finish(self) -> None:
+        """The forwarder finishes: new tables give it no sites and no targets back."""
+        self._finished = True
 
     def close(self) -> None:
         """Stop checking and reporting."""
