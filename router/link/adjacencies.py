@@ -7,6 +7,7 @@ from router.link.fault import CRASHED, Fault
 from router.link.neighbour import Neighbour
 from router.link.ports import LinkOwner
 from router.link.sessions.session import LinkSession
+from router.model import limits
 from router.model.ids import RouterId
 
 _GOODBYES = ("shutdown", "removed")
@@ -50,6 +51,17 @@ class Adjacencies:
         It asks so on a single link when another link has replaced that one."""
         known = self.known.get(router)
         return known is not None and all(one.link_drain.peer_asked for one in known.sessions)
+
+    def settles(self, router: RouterId, now: float) -> bool:
+        """Whether a link to that neighbor came up a moment ago, or drains: streams may come over it
+        whose route is not known here yet, or no longer."""
+        adjacency = self.known.get(router)
+        return adjacency is not None and any(
+            one.link_drain.is_draining
+            or one.up_at is None
+            or now - one.up_at < limits.LINK_SETTLES_S
+            for one in adjacency.sessions
+        )
 
     @property
     def sharing(self) -> dict[RouterId, bool]:

@@ -75,7 +75,7 @@ class OfferedStreams:
         if ingress != came_from.site and not is_site_id(ingress):
             stream.refuse("not-allowed", -1)
             return
-        if ingress == self._site and not self._may_be_ours(came_from, request):
+        if ingress == self._site and not (self._stopped or self._may_be_ours(came_from, request)):
             # A router of ours that has just started then waits for its route.
             stream.refuse("no-route", -1)
             return

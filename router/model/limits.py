@@ -226,6 +226,7 @@ ADJACENCIES_MAX = 256  # Of one router; they must fit into part 0.
 GRANTS_PER_SERVICE_MAX = 64  # Of some 70 bytes each, in the owner's declaration.
 SHARING_PATTERNS_MAX = 64  # Of one rule; it is sent with each advert and declaration.
 SHARING_PATTERN_CHARS_MAX = 253  # The longest name of a site.
+LINK_SETTLES_S = 3.0  # A link that came up may bring streams before the route that explains them.
 REFUSED_STREAMS_TOLD_S = 60.0  # Between two events of the same refusal.
 REFUSED_STREAMS_KEPT_MAX = 1_024  # Refusals remembered as reported.
 REFUSED_STREAM_EVENTS_BURST, REFUSED_STREAM_EVENTS_PER_S = 16, 0.1  # Of one neighbor.

@@ -100,7 +100,8 @@ class Neighbours:
         """See `LinkOwner`. Routers of one site without a link to each other reach each other so."""
         may = self._leads_to(came_from.site, self._identity.site)
         if not may:
-            self._stream_access.refuses_as_ours(came_from, request)
+            settles = self._links.adjacencies.settles(came_from.router, self._network.now())
+            self._stream_access.refuses_as_ours(came_from, request, settles=settles)
         return may
 
     def linked_elsewhere(self) -> frozenset[SiteId]:

@@ -10,7 +10,7 @@ from router.asking.kinds import asks_site, is_for_site
 from router.link.neighbour import Neighbour
 from router.link.ports import OpenRequest
 from router.model import limits
-from router.model.events import Tell
+from router.model.events import Severity, Tell
 from router.model.ids import ServiceKey, SiteId
 from router.model.rights.sharing import Party, SharingRules, any_matches, name_any
 from router.model.token_bucket import TokenBuckets
@@ -26,7 +26,7 @@ class StreamAccess:
         self._own = own
         self._tell = tell
         self._now = now
-        self._told_at: dict[tuple[str, str, str], float] = {}
+        self._told_at: dict[tuple[str, str, str, str], float] = {}
         self._budgets = TokenBuckets(
             limits.REFUSED_STREAM_EVENTS_BURST,
             limits.REFUSED_STREAM_EVENTS_PER_S,
@@ -45,10 +45,11 @@ class StreamAccess:
             "sitectl token create FILE, if it should be let in again",
         )
 
-    def refuses_as_ours(self, came_from: Neighbour, request: OpenRequest) -> None:
+    def refuses_as_ours(self, came_from: Neighbour, request: OpenRequest, *, settles: bool) -> None:
         """Report a stream refused because it claims to come from this very site.
 
         Another router of this site may have sent it that way before this one knew of the way.
+        ``settles``: that is likely, since the link came up a moment ago or drains.
         """
         self._refused(
             came_from.site,
@@ -59,6 +60,7 @@ class StreamAccess:
             "is not known to lead to another router of it.",
             "It ends by itself while routers or workers of this site start. If it goes on, end its "
             f"access: sitectl link delete {came_from.name}",
+            severity="info" if settles else "warning",
         )
 
     def serves(
@@ -137,13 +139,14 @@ class StreamAccess:
         hint: str = "",
         *,
         count: bool = True,
+        severity: Severity = "warning",
     ) -> None:
         """Count it, and report it unless that was done a moment ago, or too often for ``sender``.
 
         Only the sender is proved, not the message's claims about others.
         """
         self.refused_total += count
-        now, key = self._now(), (code, who, what)
+        now, key = self._now(), (severity, code, who, what)
         if now - self._told_at.get(key, float("-inf")) < limits.REFUSED_STREAMS_TOLD_S:
             return
         if not self._budgets.take(sender, now):
@@ -151,7 +154,7 @@ class StreamAccess:
         if len(self._told_at) >= limits.REFUSED_STREAMS_KEPT_MAX:
             self._told_at.clear()
         self._told_at[key] = now
-        self._tell("warning", code, who, message, hint)
+        self._tell(severity, code, who, message, hint)
 
 
 def _asked(request: OpenRequest, table: RouteTable, sender: SiteId) -> str:

@@ -85,3 +85,32 @@ def end(site: SimSite, chance: random.Random) -> None:
         site.world.run_while(lambda: not stopped, KNOWN_S)
     else:
         site.kill()
+
+
+@pytest.mark.parametrize("seed", (3, 10))
+def test_streams_of_another_router_of_this_site_warn_of_nobody_while_one_restarts(
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+    world = World(seed, "a", "b", "a2", delay_s=0.001)
+    a, b, a2 = world.sites.values()
+    a2.join(a)
+    a2.siblings = []
+    a2.start()
+    for router in (a, a2):
+        router.link(b, 1)
+        router.serve(1, 2, 0.05)
+    a.declare(queue=100)
+    world.run(8)
+    for number in range(12):
+        site = chance.choice([a, a2, b])
+        for other in (a, a2, b):
+            if other is not site:
+                other.poisson(80, 2.0, f"{seed} {number} {other.ip}")
+        world.run(chance.uniform(0, 0.5))
+        end(site, chance)
+        world.run(chance.uniform(0, 0.3))
+        site.start()
+        world.run(6)
+    told = [line.split()[1] for line in world.journal if "link-refused-stream" in line]
+    assert set(told) == {"info"}

@@ -162,3 +162,16 @@ def test_an_lsa_of_another_site_is_told_of_once() -> None:
         guarded.guard.foreign_lsa("leaf", SiteId("f" * 32))
     assert guarded.journal.told() == ["lsa-not-taken"]
     assert guarded.guard.refused_total == 0
+
+
+def test_a_stream_in_our_name_is_a_warning_unless_its_link_is_new_or_drains() -> None:
+    told: list[tuple[Severity, str]] = []
+
+    def tell(severity: Severity, code: str, subject: str, message: str, hint: str = "") -> None:
+        told.append((severity, code))
+
+    guard = StreamAccess(site("here"), tell, lambda: 0.0)
+    ours = request("shop", "here")
+    for settles in (True, True, False, False):
+        guard.refuses_as_ours(neighbour("friend"), ours, settles=settles)
+    assert told == [("info", "link-refused-stream"), ("warning", "link-refused-stream")]
