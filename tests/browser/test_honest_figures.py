@@ -26,6 +26,7 @@ QUANTILES = """async (told) => {
   const { quantile } = await import("/static/lib/format.js");
   return told.map(quantile);
 }"""
+ADMITTED = "Requests that a rate admits are a mean over the window of the rate."
 DRAWN = (
     """(selector) => [...document.querySelectorAll(selector)].map((one) => one.getAttribute("d"))"""
 )
@@ -73,9 +74,11 @@ def test_a_rate_limits_what_is_let_in_and_not_what_is_in_flight(
         row = page.get_by_role("region", name="Services").first.get_by_role("row", name="shop:8080")
         expect(row).to_contain_text("1.9, 9.8 of 10/s")
         expect(row).not_to_contain_text("no limit")
+        expect(page.get_by_text(ADMITTED)).to_be_visible()
         page.goto(f"{stage.url}#/services")
         row = page.get_by_role("row", name=re.compile("^shop:8080"))
         expect(row).to_contain_text("1.9, 9.8 of 10/s")
+        expect(page.get_by_text(ADMITTED)).to_be_visible()
         page.goto(f"{stage.url}{RIVER}")
         sites = page.get_by_role("table", name="Sites of this service")
         expect(sites.get_by_role("row", name=re.compile("^east"))).to_contain_text("9.8 of 10/s")

@@ -42,7 +42,8 @@ def command(settings: Settings, once: bool, every_s: float, sort: str) -> None:
     """Show services with rates, this site's load and spilled requests; links; sites.
 
     REQ/S counts the requests that this site's clients begin, whichever site serves them. HERE shows
-    the requests in flight at this site, the mean of the last seconds, and its configured capacity.
+    the requests in flight at this site, the mean of the last seconds, and its configured capacity;
+    with a rate, the requests a second that it admits, a mean over the window of the rate.
     SPILLED shows how many requests a second go to other sites, to which, and why: each counts once
     another site has it.
     IN and OUT show the bytes a second on a link, from the second picture on.

@@ -74,6 +74,15 @@ export function usedOf(one) {
   return { ...(isByRate ? byRate : bySlots), words, label: `in flight, ${meant}, and rate: ${words}` };
 }
 
+/**
+ * `Requests that a rate admits are …`: unlike the other figures, in their own time; empty: no rate is
+ * shown. @param {any[]} services
+ */
+export function ofRates(services) {
+  const isPaced = services.some((service) => service.sites.some((one) => one.local && one.rate));
+  return isPaced ? "Requests that a rate admits are a mean over the window of the rate." : "";
+}
+
 /** @param {{target: any, knee: any}} props */
 export function CapacityBar({ target, knee }) {
   const stated = target.capacity;

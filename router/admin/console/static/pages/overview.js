@@ -2,7 +2,7 @@
 import { html } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
 import { answer, makeOne } from "../lib/answer.js";
-import { inFlightOf, isDrainedHere, usedOf } from "../lib/capacity.js";
+import { inFlightOf, isDrainedHere, ofRates, usedOf } from "../lib/capacity.js";
 import { whyNone } from "../lib/closed.js";
 import { sitectl } from "../lib/commands.js";
 import { count, mean, plural, portName, quantile, rate, rtt, span } from "../lib/format.js";
@@ -127,13 +127,15 @@ function Services({ live }) {
       here: service.sites.find((site) => site.local),
     }))
     .sort((one, other) => (other.now?.begun_per_s ?? 0) - (one.now?.begun_per_s ?? 0));
+  const shown = rows.slice(0, SHOWN_MAX);
   return html`<${Card} title="Services" id="services">
     <p class="muted note">
-      All figures, including in flight, cover the last few seconds. ${whoseRequests(live.status)}
+      All figures, including in flight, cover the last few seconds. ${ofRates(shown)}
+      ${whoseRequests(live.status)}
     </p>
     <${Table}
       caption="Services"
-      rows=${rows.slice(0, SHOWN_MAX)}
+      rows=${shown}
       rowKey=${(row) => `${row.name}:${row.port}`}
       empty=${html`<${Empty} hint=${whyNone(live).length ? "" : makeOne()}>No services.<//>`}
       columns=${[

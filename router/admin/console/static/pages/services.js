@@ -1,7 +1,7 @@
 // All services at a glance, or one service with its targets, its river and the routing decision.
 import { html, useMemo } from "../lib/html.js";
 import { SiteName } from "../lib/charts/colours.js";
-import { inFlightOf, isDrainedHere, usedOf } from "../lib/capacity.js";
+import { inFlightOf, isDrainedHere, ofRates, usedOf } from "../lib/capacity.js";
 import { CallersCard } from "../lib/calls/callers_card.js";
 import { Closed, closedOnes, whyNone } from "../lib/closed.js";
 import { advised, sitectl } from "../lib/commands.js";
@@ -72,7 +72,8 @@ function List({ live }) {
     (histories.value ?? []).find((kept) => kept.service === one.name && kept.port === one.port);
   return html`<${Card}>
     <p class="muted note">
-      Figures cover the last few seconds. In flight and queued are means of 5 s. ${whoseRequests(live.status)}
+      Figures cover the last few seconds. In flight and queued are means of 5 s. ${ofRates(live.services)}
+      ${whoseRequests(live.status)}
     </p>
     <${Table}
       caption="Services"
