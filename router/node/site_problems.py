@@ -25,7 +25,7 @@ from router.node.problems.similar_services import SimilarServices
 from router.node.services import refused_declarations
 from router.node.services.plan import created
 from router.node.services.services import SiteServices
-from router.node.time_text import time_of_day
+from router.node.time_text import short_time, short_times
 from router.routing.edges.edge import Routing
 from router.routing.names import Names
 from router.routing.table import RouteTable
@@ -96,7 +96,7 @@ class SiteProblems:
             owners,
             known,
             next(former, created(service)),
-            time_of_day(utc(last.since)) if last is not None else "",
+            short_time(utc(last.since), utc(self._network.now())) if last is not None else "",
         )
 
     def _last_declarers(self, service: str, owners: Sequence[SiteId]) -> Sequence[SiteId]:
@@ -166,7 +166,7 @@ class SiteProblems:
         self, table: RouteTable, utc: Callable[[float], str]
     ) -> Iterator[unserved.UnservedPort]:
         """Service ports without a ready target that concern this site."""
-        links = self._links.status()
+        links, time = self._links.status(), short_times(utc, utc(self._network.now()))
         links_not_up = [
             line.name
             for line in map(self._news.deleted.seen, links)
@@ -192,7 +192,7 @@ class SiteProblems:
             in_flight = self._readings.in_flight_elsewhere(key)
             planned = self._services.planned.get(key)
             is_drained = planned is not None and not planned.takes
-            gone = rows(key, absent, table, links, utc, in_flight, self._services.rules)
+            gone = rows(key, absent, table, links, time, in_flight, self._services.rules)
             yield unserved.UnservedPort(
                 key=key,
                 targets=[one for one in self._readings.targets.of(key) if not one.leaving],

@@ -59,7 +59,7 @@ class SiteStatus:
         failing = () if steady else tuple(self._failing())
         notes = [
             *local_targets.notes_of(targets, self._utc),
-            *notes_of_links(links, self._link_removals),
+            *notes_of_links(links, self._utc(self._now()), self._link_removals),
         ]
         notes += () if steady else self._notes_of_requests(failing)
         notes += router.notes

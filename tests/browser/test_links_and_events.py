@@ -101,7 +101,9 @@ def test_the_next_step_of_a_link_that_is_an_object_of_a_user_is_the_command_that
     views = [
         msgspec.structs.replace(one, **gone) if one.name == "to-west" else one for one in live.links
     ]
-    notes = tuple(notes_of_links(views, {"to-west": "kubectl -n shop delete link to-west"}))
+    notes = tuple(
+        notes_of_links(views, views[0].since, {"to-west": "kubectl -n shop delete link to-west"})
+    )
     status = msgspec.structs.replace(live.status, notes=notes)
     stage.router.live = msgspec.structs.replace(live, status=status, links=tuple(views))
     with looking(chromium, stage, "#/links") as page:

@@ -11,7 +11,6 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.limits import ABSENT_DETOUR_S, ABSENT_SITES_MAX, ABSENT_SITES_SHOWN_S
 from router.model.messages.adverts import RemoteCandidate
 from router.model.rights.sharing import OPEN_TO_ALL, SHORT_ID_CHARS, SharingRules
-from router.node.time_text import time_of_day
 from router.routing.table import RouteTable
 
 
@@ -140,11 +139,11 @@ def rows(
     gone: Sequence[FormerCandidate],
     table: RouteTable,
     links: Sequence[LinkStatus],
-    utc: Callable[[float], str],
+    time: Callable[[float], str],
     in_flight: Mapping[SiteId, int],
     rules: SharingRules = OPEN_TO_ALL,
 ) -> list[WhyCandidate]:
-    """Rows of `why` for sites that offered ``key``. ``utc``: ISO 8601 of monotonic seconds.
+    """Rows of `why` for sites that offered ``key``. ``time``: monotonic seconds in words.
     ``in_flight``: requests of this site's clients that are still at other sites. ``rules``: of
     this site."""
     bearers = _bearers(gone, table)
@@ -154,7 +153,7 @@ def rows(
             one,
             table,
             links,
-            utc,
+            time,
             in_flight.get(one.site, 0),
             _shown_name(one, bearers, table),
             rules,
@@ -191,7 +190,7 @@ def _row(
     one: FormerCandidate,
     table: RouteTable,
     links: Sequence[LinkStatus],
-    utc: Callable[[float], str],
+    time: Callable[[float], str],
     in_flight: int,
     name: str,
     rules: SharingRules,
@@ -199,26 +198,26 @@ def _row(
     route = table.sites.get(one.site)
     if any(other.site == one.site for other in table.withheld.get(key, ())):
         verdict = "not-allowed"
-        reason = f"its export rule has left this site out since {time_of_day(utc(one.since))}"
+        reason = f"its export rule has left this site out since {time(one.since)}"
     elif route is not None and route.reachable and table.is_withheld(one.site, key.name, rules):
         verdict = "excluded"  # It cannot offer a service that it does not know.
         reason = (
             f"exportTo of {table.party(table.site).shown} does not name it, and it has not offered "
-            f"the service since {time_of_day(utc(one.since))}"
+            f"the service since {time(one.since)}"
         )
     elif route is not None and route.reachable:
         verdict = "no-target"
-        since = time_of_day(utc(one.since))
+        since = time(one.since)
         if ports := _other_ports(key, one.site, table):
             reason = f"it offers the service at {ports}, and has not offered {key} since {since}"
         else:
             reason = f"it has not offered the service since {since}"
     elif one.site in table.deleted:
-        verdict, reason = "deleted", f"gone since {time_of_day(utc(one.since))}"
+        verdict, reason = "deleted", f"gone since {time(one.since)}"
     else:
         verdict = "unreachable"
         down = next((link for link in links if link.state != "up" and _cut_off(link, one)), None)
-        lost = time_of_day(utc(one.since if one.lost_at is None else one.lost_at))
+        lost = time(one.since if one.lost_at is None else one.lost_at)
         if down is None:
             reason = f"no path has led there since {lost}"
         else:
@@ -227,7 +226,7 @@ def _row(
             if down.state == "draining":  # ``since`` is when the link came up.
                 reason = f"{link} has been draining since {lost}: nothing new goes over it"
             else:
-                reason = f"{link} is down since {time_of_day(utc(down.since))}"
+                reason = f"{link} is down since {time(down.since)}"
         if by := table.bar_names(one.site):
             reason = f"barred by {', '.join(by)}, and {reason}"
     return WhyCandidate(

@@ -7,7 +7,7 @@ from router.link.sessions.link_status import LinkStatus
 from router.model import limits
 from router.model.events import Note
 from router.model.ids import RouterId
-from router.node.time_text import time_of_day, utc_of
+from router.node.time_text import short_time, utc_of
 
 
 def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Note]:
@@ -15,7 +15,7 @@ def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Not
     for name, pod in sorted(unready.items()):
         patience_s = limits.ROUTER_STARTS_S if pod.starts else limits.ROUTER_ABSENT_S
         if now - pod.since >= patience_s:
-            since = time_of_day(utc_of(pod.since) or "")
+            since = _since(pod.since, now)
             yield _note(
                 f"The router of pod {name} does not serve since {since}: {pod.why}.",
                 f"kubectl describe pod {name}",
@@ -25,7 +25,7 @@ def notes_of_pods(unready: Mapping[str, UnreadyPod], now: float) -> Iterator[Not
 def notes_of_refusal(refused: RefusedPods | None, now: float) -> Iterator[Note]:
     """``now``: Unix seconds."""
     if refused is not None and now - refused.since >= limits.ROUTER_ABSENT_S:
-        since = time_of_day(utc_of(refused.since) or "")
+        since = _since(refused.since, now)
         yield _note(
             f"The cluster makes no further router of this site since {since}: {refused.why}",
             refused.step,
@@ -41,8 +41,8 @@ def notes_of_lost_links(
         if now - began >= limits.ROUTER_ABSENT_S:
             yield _note(
                 f"The router of pod {name} is not linked to this one since "
-                f"{time_of_day(utc(began))}: requests go from one to the other over other sites, "
-                "if at all.",
+                f"{short_time(utc(began), utc(now))}: requests go from one to the other over "
+                "other sites, if at all.",
                 "Let the routers reach each other's link port: kubectl get networkpolicies",
             )
 
@@ -66,7 +66,7 @@ def notes_of_peers(
     for link in counting:
         is_down = link.state != "up" and link.neighbour_router not in linked
         if is_down and now - link.since >= limits.ROUTER_ABSENT_S:
-            since = time_of_day(utc(link.since))
+            since = short_time(utc(link.since), utc(now))
             cause = f": {link.error}" if link.error else ""
             end = "" if cause.endswith((".", "?")) else "."
             yield _note(
@@ -74,6 +74,11 @@ def notes_of_peers(
                 "On its host: sitectl status. If it has another address: sitectl update --peer "
                 "HOST:PORT",
             )
+
+
+def _since(began: float, now: float) -> str:
+    """Unix seconds in words."""
+    return short_time(utc_of(began) or "", utc_of(now) or "")
 
 
 def _note(message: str, hint: str) -> Note:

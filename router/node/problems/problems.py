@@ -234,7 +234,7 @@ def of_unknown(
     """Why ``service`` is not known here any more; None: no other site is known to have declared it.
 
     ``owners``: as for `of_undeclared`. ``creation``: the command that declares it. ``since``: the
-    time of day since which it is not known; empty: that is not known either.
+    time since which it is not known; empty: that is not known either.
     """
     if not owners and not known.table.barred.get(service):
         return None

@@ -11,7 +11,7 @@ from router.model.ids import RouterId, SiteId
 from router.model.rights.sharing import FREE, Terms
 from router.model.wording.network_words import NO_REMOVALS, link_removal, other_proxy
 from router.node.site_router import SiteRouter
-from router.node.time_text import time_of_day, utc_of
+from router.node.time_text import short_time, utc_of
 from router.routing.table import RouteTable
 from router.workers.link_uses import errors_of
 
@@ -191,11 +191,11 @@ def _is_down(link: LinkView, how: str, since: str) -> Problem:
 
 
 def notes_of_links(
-    views: Sequence[LinkView], removals: Mapping[str, str] = NO_REMOVALS
+    views: Sequence[LinkView], now: str, removals: Mapping[str, str] = NO_REMOVALS
 ) -> list[Note]:
     """Notes on silent links, on links to deleted sites, and on lost incoming links: these are only
-    a note, because only the neighbor can dial. ``removals`` as in `of_links`."""
-    return [*_silent(views), *_needless(views, removals), *_incoming_down(views)]
+    a note, because only the neighbor can dial. ``now``: ISO 8601; ``removals`` as in `of_links`."""
+    return [*_silent(views, now), *_needless(views, removals), *_incoming_down(views, now)]
 
 
 def _needless(views: Sequence[LinkView], removals: Mapping[str, str]) -> list[Note]:
@@ -211,13 +211,13 @@ def _needless(views: Sequence[LinkView], removals: Mapping[str, str]) -> list[No
     ]
 
 
-def _silent(views: Sequence[LinkView]) -> list[Note]:
+def _silent(views: Sequence[LinkView], now: str) -> list[Note]:
     return [
         Note(
             severity="warning",
             code="SW0677",
             message=f"{_named(link)} is silent: nothing was heard over it since "
-            f"{time_of_day(link.silent_since)}.",
+            f"{short_time(link.silent_since, now)}.",
             hint=f"Is the router of {link.neighbour.name} alive? There: sitectl status",
         )
         for link in views
@@ -225,12 +225,12 @@ def _silent(views: Sequence[LinkView]) -> list[Note]:
     ]
 
 
-def _incoming_down(views: Sequence[LinkView]) -> list[Note]:
+def _incoming_down(views: Sequence[LinkView], now: str) -> list[Note]:
     return [
         Note(
             severity="info",
             code="SW0676",
-            message=f"{_named(link)} is down since {time_of_day(link.since)}: "
+            message=f"{_named(link)} is down since {short_time(link.since, now)}: "
             f"{link.error.rstrip('.')}.",
             hint=f"{link.neighbour.name} dials it, and is linked over {other}. "
             "There: sitectl link status"

@@ -28,6 +28,7 @@ from router.node.problems.left_out import NOTHING
 from router.node.rate_text import kind_of, rate_of_report
 from router.node.services.drain_share import part_note
 from router.node.site_router import SiteRouter
+from router.node.time_text import short_times, utc_of
 from router.operate.figures.metrics_source import takes_part
 from router.service.figures import QueueNow
 from router.service.sessions import Session, Sessions
@@ -197,8 +198,8 @@ def absent(
         return ()
     links = router.links.status()
     in_flight = router.readings.in_flight_elsewhere(key)
-    rules = router.site_services.rules
-    return tuple(rows(key, gone, router.routing.table, links, utc, in_flight, rules))
+    rules, time = router.site_services.rules, short_times(utc, utc_of(router.unix()) or "")
+    return tuple(rows(key, gone, router.routing.table, links, time, in_flight, rules))
 
 
 def affinity_view(sessions: Sessions | None) -> AffinityView | None:

@@ -14,7 +14,7 @@ Check = Callable[[Truth, str, re.Match[str]], str]
 """Given the truth, the router that says it, and the match: the fault; empty: none."""
 
 _SITES: Final = r"\b([abc](?:(?:, | and )[abc])*)"
-_SINCE: Final = r"since (\d\d:\d\d:\d\d) UTC"
+_SINCE: Final = r"since (?:\d{4}-\d\d-\d\d )?(\d\d:\d\d:\d\d) UTC"
 _LEFT: Final = r"(?=: .*(?:go to|open at))"
 LONG_S: Final = 900.0
 """No hour lasts so long."""

@@ -86,8 +86,8 @@ def link(neighbour: SiteId, state: str, since: float) -> LinkStatus:
     return msgspec.structs.replace(line, state=state)
 
 
-def utc(moment: float) -> str:
-    return f"2026-11-22T19:44:{moment:02.0f}Z"
+def time(moment: float) -> str:
+    return f"19:44:{moment:02.0f} UTC"
 
 
 class Clock:
@@ -124,14 +124,14 @@ def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     clock.now = 55.0
     gone = table()
     absent.table_changed(gone)
-    shown = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], utc, {})
+    shown = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], time, {})
     assert [(one.site, one.path_cost, one.verdict) for one in shown] == [
         ("site-01", 5, "unreachable"),
         ("site-02", 15, "unreachable"),
     ]
     assert {one.reason for one in shown} == {"link link1 to site-01 is down since 19:44:54 UTC"}
     (near, _) = absent.of(SHOP)
-    (up,) = rows(SHOP, [near], gone, [link(NEAR, "up", 54.0)], utc, {})
+    (up,) = rows(SHOP, [near], gone, [link(NEAR, "up", 54.0)], time, {})
     assert up.reason == "no path has led there since 19:44:55 UTC"
 
 
@@ -145,8 +145,8 @@ def test_a_site_that_is_barred_names_the_site_that_bars_it(links: tuple[LinkStat
     bars = (BarRow(FAR, NEAR, 100), BarRow(NEAR, HERE, 100), BarRow(FAR, SiteId("9" * 32), 100))
     gone = msgspec.structs.replace(lost, bars=bars)
     absent.table_changed(gone)
-    (alone,) = rows(SHOP, absent.of(SHOP), lost, links, utc, {})
-    (shown,) = rows(SHOP, absent.of(SHOP), gone, links, utc, {})
+    (alone,) = rows(SHOP, absent.of(SHOP), lost, links, time, {})
+    (shown,) = rows(SHOP, absent.of(SHOP), gone, links, time, {})
     near = lost.sites[NEAR].name
     assert shown.verdict == "unreachable"
     assert shown.reason == f"barred by @99999999, {near}, and {alone.reason}"
@@ -163,7 +163,7 @@ def test_a_link_that_is_down_leads_to_a_site_by_the_name_of_its_row() -> None:
     gone.sites[NEAR] = msgspec.structs.replace(gone.sites[NEAR], name=shown)
     gone.sites[FAR] = msgspec.structs.replace(gone.sites[FAR], name=f"site-{NEAR}")
     absent.table_changed(gone)
-    (near,) = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], utc, {})
+    (near,) = rows(SHOP, absent.of(SHOP), gone, [link(NEAR, "down", 54.0)], time, {})
     assert near.site == shown
     assert near.reason == f"link link1 to {shown} is down since 19:44:54 UTC"
 
@@ -175,7 +175,7 @@ def test_a_link_that_drains_is_not_called_down_since_it_came_up() -> None:
     clock.now = 55.0
     there = table(BOTH[0], reachable=(NEAR,))  # It stops, and is no longer a way to others.
     absent.table_changed(there)
-    (far,) = rows(SHOP, absent.of(SHOP), there, [link(NEAR, "draining", 2.0)], utc, {})
+    (far,) = rows(SHOP, absent.of(SHOP), there, [link(NEAR, "draining", 2.0)], time, {})
     assert (far.site, far.verdict) == ("site-02", "unreachable")
     assert far.reason == (
         "link link1 to site-01 has been draining since 19:44:55 UTC: nothing new goes over it"
@@ -203,14 +203,14 @@ def test_a_site_that_gave_up_the_service_before_it_was_lost_is_not_called_lost_s
     clock.now = 54.0
     lost = table()
     absent.table_changed(lost)
-    shown = rows(SHOP, absent.of(SHOP), lost, lines, utc, {})
+    shown = rows(SHOP, absent.of(SHOP), lost, lines, time, {})
     assert [one.site for one in shown] == ["site-01", "site-02"]
     assert {one.reason for one in shown} == {reason}
     assert absent.last_offered()[NEAR] == (frozenset({"shop"}), 50.0)
     clock.now = 58.0
     back = table(reachable=(NEAR,))
     absent.table_changed(back)
-    (near, _) = rows(SHOP, absent.of(SHOP), back, [], utc, {})
+    (near, _) = rows(SHOP, absent.of(SHOP), back, [], time, {})
     assert near.reason == "it has not offered the service since 19:44:50 UTC"
 
 
@@ -225,13 +225,13 @@ def test_a_link_that_went_down_later_is_not_why_a_site_behind_it_is_gone() -> No
     gone = table()
     absent.table_changed(gone)
     down = [link(NEAR, "down", 54.0)]
-    reasons = [one.reason for one in rows(SHOP, absent.of(SHOP), gone, down, utc, {})]
+    reasons = [one.reason for one in rows(SHOP, absent.of(SHOP), gone, down, time, {})]
     assert reasons == [
         "link link1 to site-01 is down since 19:44:54 UTC",
         "no path has led there since 19:44:40 UTC",
     ]
     down = [link(FAR, "down", 54.0)]
-    (_, far) = rows(SHOP, absent.of(SHOP), gone, down, utc, {})
+    (_, far) = rows(SHOP, absent.of(SHOP), gone, down, time, {})
     assert far.reason == "link link1 to site-01 is down since 19:44:54 UTC".replace("01", "02")
 
 
@@ -264,7 +264,7 @@ def test_a_site_that_was_deleted_is_not_awaited() -> None:
     gone = msgspec.structs.replace(table(), deleted=frozenset({FAR}))
     absent.table_changed(gone)
     assert absent.unreached(SHOP) == ["site-01"]
-    (_, far) = rows(SHOP, absent.of(SHOP), gone, [link(FAR, "down", 54.0)], utc, {})
+    (_, far) = rows(SHOP, absent.of(SHOP), gone, [link(FAR, "down", 54.0)], time, {})
     assert (far.verdict, far.reason) == ("deleted", "gone since 19:44:40 UTC")
 
 
@@ -288,10 +288,10 @@ def test_a_site_that_was_made_again_is_told_from_the_one_that_is_gone() -> None:
         known, sites={FAR: msgspec.structs.replace(known.sites[FAR], name="site-01")}
     )
     (near,) = absent.of(SHOP)
-    assert rows(SHOP, [near], known, [], utc, {})[0].site == "site-01"
-    assert rows(SHOP, [near], again, [], utc, {})[0].site == f"site-01@{NEAR[:8]}"
+    assert rows(SHOP, [near], known, [], time, {})[0].site == "site-01"
+    assert rows(SHOP, [near], again, [], time, {})[0].site == f"site-01@{NEAR[:8]}"
     both_gone = [near, msgspec.structs.replace(near, site=SiteId("9" * 32))]
-    named = [one.site for one in rows(SHOP, both_gone, table(), [], utc, {})]
+    named = [one.site for one in rows(SHOP, both_gone, table(), [], time, {})]
     assert named == [f"site-01@{NEAR[:8]}", "site-01@99999999"]
 
 
@@ -305,12 +305,12 @@ def test_the_id_stays_with_the_site_that_was_deleted() -> None:
     absent.table_changed(gone)
     (near, far) = absent.of(SHOP)
     named = [near, msgspec.structs.replace(far, name="site-01")]
-    assert [one.site for one in rows(SHOP, named, gone, [], utc, {})] == [
+    assert [one.site for one in rows(SHOP, named, gone, [], time, {})] == [
         f"site-01@{NEAR[:8]}",
         "site-01",
     ]
     nothing_else = msgspec.structs.replace(gone, sites={}, deleted=frozenset({NEAR, FAR}))
-    assert [one.site for one in rows(SHOP, named, nothing_else, [], utc, {})] == [
+    assert [one.site for one in rows(SHOP, named, nothing_else, [], time, {})] == [
         f"site-01@{NEAR[:8]}",
         f"site-01@{FAR[:8]}",
     ]
@@ -322,14 +322,14 @@ def test_a_site_that_is_reached_and_offers_it_no_more_says_so() -> None:
     after = table(BOTH[1], reachable=(NEAR, FAR))
     absent.table_changed(after)
     (near,) = absent.of(SHOP)
-    (told,) = rows(SHOP, [near], after, [], utc, {NEAR: 3})
+    (told,) = rows(SHOP, [near], after, [], time, {NEAR: 3})
     assert (told.verdict, told.reason, told.in_flight) == (
         "no-target",
         "it has not offered the service since 19:44:01 UTC",
         3,
     )
     withheld = msgspec.structs.replace(after, withheld={SHOP: (BOTH[0],)})
-    assert rows(SHOP, [near], withheld, [], utc, {})[0].verdict == "not-allowed"
+    assert rows(SHOP, [near], withheld, [], time, {})[0].verdict == "not-allowed"
 
 
 def test_a_site_that_offers_another_port_of_the_service_is_not_said_to_offer_none() -> None:
@@ -340,7 +340,7 @@ def test_a_site_that_offers_another_port_of_the_service_is_not_said_to_offer_non
     moved = after.candidates | {ServiceKey(SHOP.name, 8081): (BOTH[0],)}
     after = msgspec.structs.replace(after, candidates=moved)
     absent.table_changed(after)
-    (told,) = rows(SHOP, absent.of(SHOP), after, [], utc, {})
+    (told,) = rows(SHOP, absent.of(SHOP), after, [], time, {})
     assert (told.verdict, told.reason) == (
         "no-target",
         "it offers the service at port 8081, and has not offered shop:8080 since 19:44:01 UTC",
@@ -357,7 +357,7 @@ def test_a_site_that_may_not_see_the_service_is_not_said_to_lack_a_target() -> N
     )
     absent.table_changed(after)
     near = absent.of(SHOP)[:1]
-    (told,) = rows(SHOP, near, after, [], utc, {}, SharingRules(strict=True))
+    (told,) = rows(SHOP, near, after, [], time, {}, SharingRules(strict=True))
     assert told.verdict == "excluded"
     assert told.reason.startswith("exportTo of ")
     assert told.reason.endswith(
@@ -365,11 +365,11 @@ def test_a_site_that_may_not_see_the_service_is_not_said_to_lack_a_target() -> N
     )
     named = SharingRules({SHOP.name: Sharing(export_to=(NEAR,))}, strict=True)
     for rules in (SharingRules(), named):
-        assert rows(SHOP, near, after, [], utc, {}, rules)[0].verdict == "no-target"
+        assert rows(SHOP, near, after, [], time, {}, rules)[0].verdict == "no-target"
     alike = msgspec.structs.replace(declared, alike=(FAR,))
     alike_too = msgspec.structs.replace(after, declarations={SHOP.name: alike})
     strict = SharingRules(strict=True)
-    assert rows(SHOP, near, alike_too, [], utc, {}, strict)[0].verdict == "no-target"
+    assert rows(SHOP, near, alike_too, [], time, {}, strict)[0].verdict == "no-target"
 
 
 def test_a_site_that_is_back_has_its_own_row_again_and_old_ones_are_forgotten() -> None:

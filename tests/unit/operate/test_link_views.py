@@ -63,7 +63,7 @@ def test_a_link_of_a_users_object_is_deleted_with_that_object() -> None:
     removals = {"far": "kubectl delete link/far", "old": "kubectl edit configmap/links"}
     (problem,) = of_links([refused], removals=removals)
     assert problem.hint == "kubectl delete link/far, then link with a new token"
-    (note,) = notes_of_links([gone], removals)
+    (note,) = notes_of_links([gone], SINCE, removals)
     assert note.hint == "kubectl edit configmap/links"
     incoming = msgspec.structs.replace(refused, direction="incoming")
     (problem,) = of_links([incoming], removals=removals)
@@ -96,22 +96,30 @@ def test_a_link_to_a_site_that_was_deleted_is_needless_and_no_problem() -> None:
     for state in ("down", "connecting", "refused"):
         line = msgspec.structs.replace(link("far", state, "far was deleted"), error_code="deleted")
         assert codes(line) == []
-        (note,) = notes_of_links([line])
+        (note,) = notes_of_links([line], SINCE)
         assert note.code == "SW0679"
         assert note.message == "Link far to far is not needed any more: far was deleted."
         assert note.hint == "sitectl link delete far"
 
 
+def test_a_link_that_is_down_since_another_day_names_the_day() -> None:
+    lost = msgspec.structs.replace(link("far", "down", "lost"), direction="incoming", since=SINCE)
+    (note,) = notes_of_links([lost], SINCE)
+    assert note.message == "Link far from far is down since 00:00:00 UTC: lost."
+    (note,) = notes_of_links([lost], "2026-01-03T11:00:00Z")
+    assert note.message == "Link far from far is down since 2026-01-01 00:00:00 UTC: lost."
+
+
 def test_of_a_neighbor_that_another_link_reaches_nobody_asks_whether_its_router_runs() -> None:
     lost = msgspec.structs.replace(link("far", "down", "lost"), direction="incoming", since=SINCE)
     other = msgspec.structs.replace(link("far-2", "up", ""), direction="incoming")
-    (note,) = notes_of_links([lost, other])
+    (note,) = notes_of_links([lost, other], SINCE)
     assert note.code == "SW0676"
     assert note.hint == "far dials it, and is linked over far-2. There: sitectl link status"
     silent = msgspec.structs.replace(other, silent_since=SINCE)
     elsewhere = msgspec.structs.replace(other, neighbour=SiteName("hub", "a" * 32))
     for links in ([lost], [lost, silent], [lost, elsewhere]):
-        (note,) = (one for one in notes_of_links(links) if one.code == "SW0676")
+        (note,) = (one for one in notes_of_links(links, SINCE) if one.code == "SW0676")
         assert note.hint == "far dials it; is its router running? There: sitectl status"
 
 
