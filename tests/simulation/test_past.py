@@ -268,9 +268,7 @@ def test_of_a_site_that_drains_one_service_it_is_not_said_that_all_of_it_drains(
     world.run(1)
     (spilled,) = kept(a)
     assert verdicts(spilled) == {"b": "draining", "c": "chosen"}
-    assert spilled.candidates[0].reason == (
-        "it takes nothing new of this service: drained there, or the site stops"
-    )
+    assert spilled.candidates[0].reason == ("it is drained and takes nothing new of this service")
 
 
 def full_far_site(queue_wait_s: float) -> World:

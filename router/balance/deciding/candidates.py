@@ -121,8 +121,8 @@ class Candidate(ABC):
         self.cost = 0
         self.paths: tuple[Path, ...] = ((),)
         self.draining = False
-        self.is_drained = False
-        """An operator has drained this site; not known of other sites."""
+        self.is_drained: bool | None = False
+        """An operator has drained the site; None: not known of another site."""
         self.stale = True
         self.able = False
         self.barred = ""

@@ -291,11 +291,11 @@ def _passed_over(one: Candidate, verdict: Verdict, now: float) -> str:
 
 def _draining(one: Candidate) -> str:
     """A site that stops keeps its ready targets; a drain of one service puts its targets out of
-    use. Another site advertises no more than that.
+    use. An edge knows no more of other sites than that.
     """
     if one.is_drained:
         return _DRAINED
-    if one.local or one.targets_ready:
+    if one.is_drained is False or one.targets_ready:
         return "it is draining and takes nothing new"
     return _DRAINED_OR_STOPS
 

@@ -113,6 +113,7 @@ class RemoteSite(Candidate):
         self.shares_targets = advert.shares_targets
         self.barred = advert.unused  # No new request goes there, as to one that drains.
         self.draining = advert.draining or bool(self.barred)
+        self.is_drained = advert.drained
         self._turn_stale()
         had = self.stated_capacity
         # Changed values are newer than any report. For unchanged ones, a later report may know

@@ -106,13 +106,18 @@ class RoutersOfSite(Candidate):
             self.in_flight, self.hard_full, self.heard_at = in_flight, hard_full, oldest
             self.glimpse = None
 
+    def _drained(self) -> bool | None:
+        """While a router of another site takes requests, that site is not drained."""
+        counting = [one.is_drained for one in self.members if one.local or self.draining]
+        return True if any(counting) else None if None in counting else False
+
     def _sum_anew(self) -> None:
         """More than loads changed."""
         self.outline = self.glimpse = None
         taking = [one for one in self.members if one.targets_ready and not one.draining]
         self.cost = min([one.cost for one in taking or self.members])
         self.draining = all([one.draining for one in self.members])
-        self.is_drained = any([one.is_drained for one in self.members])
+        self.is_drained = self._drained()
         barred = [one.barred for one in self.members]
         self.barred = barred[0] if all(barred) else ""
         self._left = sorted([one for one in self.members if one.able], key=_distance)

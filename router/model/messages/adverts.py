@@ -82,7 +82,8 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     this site from using it, in words. ``differs``: why it would refuse, because it declares the
     service with another protocol. If both are empty, the candidate is used. ``serves``: its
     protocol, for a name that sites declare differently; empty: not known. ``reserved`` and
-    ``most_for_one`` as in its `TargetsAdvert`.
+    ``most_for_one`` as in its `TargetsAdvert`. ``drained``: of a draining one, whether an operator
+    drained it there, or else its router stops; None: an edge does not know which.
     """
 
     site: SiteId
@@ -101,6 +102,7 @@ class RemoteCandidate(msgspec.Struct, frozen=True, kw_only=True):
     serves: str = ""
     reserved: int = 0
     most_for_one: int | None = None
+    drained: bool | None = None
 
     @property
     def unused(self) -> str:

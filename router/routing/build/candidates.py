@@ -58,6 +58,7 @@ def candidates_of(
                 targets_ready=advert.targets_ready,
                 capacity=advert.capacity,
                 draining=advert.draining or topology.draining,
+                drained=advert.draining and not topology.draining,
                 rate_per_s=advert.rate_per_s,
                 shares_targets=advert.shares_targets,
                 export_to=advert.export_to,

@@ -1,3 +1,6 @@
+import msgspec
+import pytest
+
 from router.balance.deciding.decision_evidence import DecisionReplay
 from router.balance.deciding.decisions import Asked, NoChoice
 from router.model.ids import RouterId, SiteId
@@ -72,6 +75,22 @@ def test_of_another_site_without_ready_targets_it_is_not_claimed_that_all_of_it_
         ("a", "draining", "it takes nothing new of this service: drained there, or the site stops"),
         ("b", "draining", "it is draining and takes nothing new"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("drained", "reason"),
+    [
+        (True, "it is drained and takes nothing new of this service"),
+        (False, "it is draining and takes nothing new"),
+        (None, "it takes nothing new of this service: drained there, or the site stops"),
+    ],
+)
+def test_of_another_site_that_takes_nothing_it_is_told_why_where_that_is_known(
+    drained: bool | None, reason: str
+) -> None:
+    there = msgspec.structs.replace(remote("a", 1, 0, draining=True), drained=drained)
+    told = balancer_of(ledger_of(), there).explain(0.0).candidates
+    assert (told[1].verdict, told[1].reason) == ("draining", reason)
 
 
 def test_explaining_moves_no_turn_and_agrees_with_select() -> None:
