@@ -124,8 +124,9 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     ``unready_there``: those but this one, ``draining``: sites that take nothing new, ``ejected``:
     those where requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a
     request would find room now, which does not mean that the next ones will: a slot is free for a
-    moment also while many are turned away. ``may_wait``: the service has a queue. ``declared_at``:
-    the site that alone may change that; empty: this one.
+    moment also while many are turned away. ``none_reached``: of all sites with targets, each is
+    ``away`` by now. ``may_wait``: the service has a queue. ``declared_at``: the site that alone may
+    change that; empty: this one.
     """
 
     away: Sequence[str] = ()
@@ -143,6 +144,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     take_all: str = ""
     wants_targets: bool = True
     is_over: bool = False
+    none_reached: bool = False
     may_wait: bool = True
     declared_at: str = ""
 
@@ -228,8 +230,9 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         f"Raise the rate. At {there}: sitectl service set {key.name} --site-capacity N/s, or "
         "--capacity N/s if its targets have the rate"
     )
+    away = router.news.absent.unreached(key)
     return NoRoom(
-        away=router.news.absent.unreached(key),
+        away=away,
         unready=unready(explanation, own, has_targets=has_targets),
         unready_there=unready(explanation, own, has_targets=False),
         draining=draining(explanation),
@@ -247,6 +250,9 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         wants_targets=not (rated or refused_by or is_capped)
         or any(map(_is_full_of_requests, by_targets)),
         is_over=is_taken(explanation, router.routing.table.barring),
+        none_reached=bool(away)
+        and not has_targets
+        and all(one.site == own for one in explanation.candidates),
         may_wait=planned is None or planned.declaration.spec.queue != 0,
         declared_at=router.routing.table.declared_elsewhere(key.name),
     )
@@ -378,18 +384,22 @@ def _full(one: PortFailures, named: str, found: NoRoom) -> Problem:
     share, long = _share(one, one.lately.failures - lost), long_time_text(one.lately)
     verb = "failed" if long else "fail"
     fail = f"; {per_s_text(one.lately.per_s(lost))} more {verb}: {_met(others)}" if lost else ""
+    waits = f"; {waiting_count(one.queued, one.noun)}" if one.queued else ""
+    were_turned_away = (
+        f"Service {named}: {share} were turned away {long or 'in the last seconds'}: they "
+        f"{NONE_HAD_ROOM}{fail}"
+    )
     if found.is_over and not one.queued:
-        message = (
-            f"Service {named}: {share} were turned away {long or 'in the last seconds'}: they "
-            f"{NONE_HAD_ROOM}{fail}.{'' if found.may_wait else f' {NO_QUEUE}'}"
-        )
+        message = f"{were_turned_away}.{'' if found.may_wait else f' {NO_QUEUE}'}"
         hint = (
             f"See them, and why: sitectl why {one.key} --denied. If it goes on: "
             f"{found.in_passing(one.key)}add "
             "targets, or raise the capacity of those there are"
         )
+    elif found.none_reached:
+        message = f"{were_turned_away}; now {_named(found.away)} not reached{waits}."
+        hint = found.hint(one.key)
     else:
-        waits = f"; {waiting_count(one.queued, one.noun)}" if one.queued else ""
         turned_away = f"were turned away {long}" if long else "are turned away"
         message = _full_text(named, f"{share} {turned_away}{fail}{waits}", found)
         hint = found.hint(one.key)

@@ -354,6 +354,32 @@ def test_a_site_that_is_not_reached_is_not_called_full() -> None:
     assert one.hint.startswith("See why b is not reached: sitectl ping b. ")
 
 
+def test_while_no_site_with_targets_is_reached_none_is_called_full() -> None:
+    """They were full until their links went down, and no other one was reached."""
+    world = World(3, "a", "b")
+    a, b = world.sites.values()
+    a.link(b, cost=1)
+    a.declare(queue=1)
+    b.serve(1, capacity=1, service_s=1.0)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(30, 20)
+    world.run(8)
+    (found,) = found_at(a, recorder)
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    assert one.message.startswith("Service shop:8080: every site that may serve it is full: ")
+    b.kill()
+    world.run(4)
+    room = no_room(a.router, SHOP, a.network.now())
+    (one,) = problems_of([replace(found, queued=2)], lambda key: room)
+    assert one.code == "SW0337" and one.message.endswith(
+        "requests were turned away in the last seconds: they found room at no site that is "
+        "reached and may serve them; now b is not reached; 2 requests wait."
+    )
+    assert one.hint.startswith("See why b is not reached: sitectl ping b. ")
+
+
 def test_a_site_that_drains_is_not_called_full() -> None:
     world = World(3, "a", "b")
     a, b = world.sites.values()
