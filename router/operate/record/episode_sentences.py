@@ -1,6 +1,7 @@
 """Sentences about requests of a service that spill or are refused, as events have them."""
 
 from collections.abc import Collection, Sequence
+from math import inf
 from typing import Final
 
 from router.balance.deciding.decisions import CandidateReport
@@ -59,15 +60,16 @@ def full_elsewhere(
     """
     if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
         return ""
+    costs = [one.path_cost for one in seen if one.site_name in to]
+    dearest = max(costs, default=inf)
     full = [
         f"{one.site_name} is {'short of memory' if one.refuses else f'full ({one.reason})'}"
         for one in seen
-        if one.verdict == "full"
+        if one.verdict == "full" and one.path_cost < dearest  # Not the one that got them.
     ]
     if full and not is_end:
         return ", ".join(full)
     others = [one for one in seen if one.path_cost]
-    costs = [one.path_cost for one in seen if one.site_name in to]
     passed = [one for one in others if one.path_cost < min(costs, default=0)]
     if costs and not passed and had_slots:
         return ""  # This site is the only cheaper one: it was full, and is down by now.

@@ -138,6 +138,17 @@ def test_another_site_that_is_full_with_free_slots_is_told_with_its_reason(
     assert full_elsewhere([far, hub], {"hub"}, is_end=False) == f"far is full ({reason})"
 
 
+def test_the_site_that_got_the_requests_and_is_full_now_is_not_their_cause() -> None:
+    """``overflows: hub is full; so far 5 to hub``, when the target of the cheaper site died."""
+    far, hub = candidate("far", 5, "no-target", 0, 0), candidate("hub", 9, "full", 10)
+    near, end = candidate("near", 0, "no-target", 0, 0), candidate("end", 12, "chosen", 2)
+    assert full_elsewhere([near, hub], {"hub"}, is_end=False) == ""
+    assert full_elsewhere([far, hub, end], {"hub"}, is_end=False) == (
+        "far was full or at a higher level"
+    )
+    assert full_elsewhere([far, hub, end], {"hub", "end"}, is_end=False).startswith("hub is full (")
+
+
 def test_another_site_that_has_room_again_was_full_if_no_other_can_be_meant() -> None:
     seen = [candidate("far", 5, "chosen", 9), candidate("hub", 9, "dearer", 2)]
     assert full_elsewhere(seen, {"hub"}, is_end=False) == "far was full"
