@@ -133,7 +133,7 @@ def just_dead(reason: str) -> Live:
 SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
     "nothing": (
         pictures.nothing(),
-        "No services yet.",
+        "No services.",
         "sitectl --site east service create shop 8080",
     ),
     "burst": (
@@ -342,7 +342,7 @@ def test_a_service_that_a_rule_closes_is_no_service_that_is_missing(
             page.goto(f"{stage.url}{at}")
             expect(page.get_by_text("importFrom refuses it.")).to_be_visible()
             expect(page.get_by_text("Let hub in")).to_be_visible()
-            expect(page.get_by_text("No services yet.")).to_have_count(0)
+            expect(page.get_by_text("No services.")).to_have_count(0)
 
 
 def test_services_that_went_with_the_site_that_declares_them_are_not_to_be_created(
@@ -362,7 +362,7 @@ def test_services_that_went_with_the_site_that_declares_them_are_not_to_be_creat
             page.goto(f"{stage.url}{at}")
             expect(page.get_by_text(message)).to_be_visible()
             expect(page.get_by_text("The service is back once far is.")).to_be_visible()
-            expect(page.get_by_text("No services yet.")).to_have_count(0)
+            expect(page.get_by_text("No services.")).to_have_count(0)
 
 
 def test_a_service_that_went_is_named_beside_those_that_are_open(

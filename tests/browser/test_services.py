@@ -94,7 +94,7 @@ def test_a_short_past_has_no_moment_twice_below_the_river(chromium: Browser, sta
 def test_without_services_it_says_how_to_have_one(chromium: Browser, stage: Stage) -> None:
     stage.router.live = pictures.nothing()
     with looking(chromium, stage, "#/services") as page:
-        expect(page.get_by_text("No services yet.")).to_be_visible()
+        expect(page.get_by_text("No services.")).to_be_visible()
         expect(page.get_by_text("sitectl --site east expose")).to_be_visible()
 
 

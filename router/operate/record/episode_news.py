@@ -238,7 +238,13 @@ class EpisodeNews:
         if is_end and figures.in_flight_max:
             return ""
         had_slots = figures.capacity is not None or figures.in_flight_max > 0
-        return full_elsewhere(self._seen(key), figures.to, is_end=is_end, had_slots=had_slots)
+        return full_elsewhere(
+            self._seen(key),
+            figures.to,
+            is_end=is_end,
+            had_slots=had_slots,
+            has_targets=self._readings.targets.local(key).total > 0,
+        )
 
     def _report_without_target(self, one: Begun | Ended) -> None:
         figures, service = self._figures(one, self._to(one)), str(one.key)

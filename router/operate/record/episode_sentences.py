@@ -51,12 +51,14 @@ def full_elsewhere(
     *,
     is_end: bool,
     had_slots: bool = True,
+    has_targets: bool = False,
 ) -> str:
     """Which site was full or at a higher level, if it was not this one; empty: this site takes
     requests.
 
     ``to``: the sites that got the requests. A site that has room again by now is also named, if it
     is the only cheaper one. ``had_slots``: this site had slots or requests of the service.
+    ``has_targets``: it has some of its own, ready or not.
     """
     if any(one.verdict in _TAKES_HERE for one in seen if not one.path_cost):
         return ""
@@ -73,8 +75,9 @@ def full_elsewhere(
     passed = [one for one in others if one.path_cost < min(costs, default=0)]
     if costs and not passed and had_slots:
         return ""  # This site is the only cheaper one: it was full, and is down by now.
-    if costs and not passed:
-        return "a cheaper site was full or at a higher level"  # That site is gone.
+    if costs and not passed:  # That site is gone, or this one's targets went down meanwhile.
+        which = "this site or a cheaper one" if has_targets else "a cheaper site"
+        return f"{which} was full or at a higher level"
     meant = passed or others  # The sites that got the requests may be gone.
     known = [one for one in meant if one.targets_ready]
     unlimited = [one for one in known if _is_never_full(one)]

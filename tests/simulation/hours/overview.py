@@ -171,7 +171,7 @@ CLAIMS: Final[tuple[tuple[re.Pattern[str], Check], ...]] = tuple(
         ),
         (r"([\w, ]+) spills? to ([abc](?:(?:, | and )[abc])*)\.", _spills_there),
         ("^(?:Request|Connection)s fail at ([^.]*)", _some_fail),
-        ("^No services yet|^No service is open here", _is_known),
+        (r"^No services\.|^No service is open here", _is_known),
         (r"(?:leave|left) [abc] because ([^.]*)", _left_for),
     )
 )

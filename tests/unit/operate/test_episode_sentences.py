@@ -196,6 +196,16 @@ def test_of_another_site_that_lost_its_targets_it_is_not_known_whether_it_was_fu
     )
 
 
+def test_of_a_site_that_lost_its_own_targets_it_is_not_said_that_another_one_was_full() -> None:
+    """It read "a cheaper site was full" where the only cheaper one was this site."""
+    near = replace(candidate("near", 0, "no-target", 0, 0), capacity=None)
+    seen = [near, candidate("far", 5, "chosen", 7)]
+    for is_end in (False, True):
+        assert full_elsewhere(seen, {"far"}, is_end=is_end, had_slots=False, has_targets=True) == (
+            "this site or a cheaper one was full or at a higher level"
+        )
+
+
 def test_a_site_that_was_full_and_then_lost_its_targets_is_told_with_its_own_figures() -> None:
     """No other site is cheaper than those that got the requests."""
     seen = [candidate("near", 0, "no-target", 8), candidate("far", 5, "chosen", 7)]

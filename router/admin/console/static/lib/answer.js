@@ -101,7 +101,7 @@ function ofTheOpen(live) {
   }
   if (!live.services.length) {
     return {
-      text: "No services yet.",
+      text: "No services.",
       more: `Make one: ${makeOne()}, or ${sitectl("expose …")}`,
       tone: "calm",
     };

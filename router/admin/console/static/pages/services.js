@@ -63,7 +63,7 @@ function List({ live }) {
   if (!live.services.length) {
     return html`<${Card}
       ><${Empty} hint=${html`<code>${sitectl("expose …")}</code> or <code>${sitectl("service create …")}</code>`}
-        >No services yet.<//
+        >No services.<//
       ><//
     >`;
   }

@@ -100,7 +100,7 @@ export function WhatIf({ live, route }) {
   const name = [route.params.service, first].find((one) => names.includes(one)) ?? names[0];
   const service = live.services[names.indexOf(name)];
   if (!service) {
-    return html`<${Card}><${Empty} hint=${html`<code>${sitectl("expose …")}</code>`}>No services yet.<//><//>`;
+    return html`<${Card}><${Empty} hint=${html`<code>${sitectl("expose …")}</code>`}>No services.<//><//>`;
   }
   const services = live.services.map((one, number) => [names[number], portName(one)]);
   return html`<${Proposal} key=${name} ...${{ service, name, services, route }} />`;
