@@ -499,6 +499,7 @@ WORKER_ASTRAY_S = 60.0  # A connection that stays in no link of its worker count
 WORKER_LOOK_S = 0.1  # How often other workers receive changes from the first one.
 WORKER_ASK_S = 0.5  # How often each worker reports its state.
 WORKER_FIGURES_S = 1.0  # How often each reports its recent figures, for events and problems.
+WORKER_PAST_S = 10.0  # Last counts of an ended worker are kept: rates cover less than 8 s.
 WORKER_PORTS_LOOK_S = 10.0  # A look takes 30 ms at 16,000 service ports of three others.
 WORKER_PORTS_KEPT_S = 60.0  # Figures of a service port that the first worker does not know.
 WORKER_EVENT_HELD_S = 2.0  # Of another worker: the first one may report the same a moment later.

@@ -21,6 +21,7 @@ from router.model.ids import ServiceKey, SiteId
 from router.model.requests import RequestSelection
 from router.model.settings import AffinityBy
 from router.service.figures import Load, QueueNow
+from router.workers.interval_sums import counts
 from router.workers.lasting_counters import (
     LastingCounters,
     Port,
@@ -38,7 +39,6 @@ from router.workers.recent_port_figures import (
     Phases,
     RecentPortFigures,
     TargetPart,
-    counts,
     phases_of_all,
     together,
     totals_together,
@@ -154,8 +154,12 @@ class RouterFigures:
             yield self._with_service(view), beside
 
     def lately(self, own: RecentPortFigures) -> RecentPortFigures:
-        """Recent figures of one service port, for the whole router."""
-        return together([own, *self.others.lately(own.key)])
+        """Recent figures of one service port, for the whole router.
+
+        Rates and latencies include the requests of a worker that died or is silent, while they are
+        among those of the last seconds.
+        """
+        return together([own, *self.others.lately(own.key)], self.others.ended_counts(own.key))
 
     def rate(self, key: ServiceKey, own: RateState | None) -> RateState | None:
         """The state of the whole router against the rate of one service port."""

@@ -3,14 +3,16 @@
 import asyncio
 import socket
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from router.admin.ports import MetricValues
 from router.admin.views.bursts import ScaleView
+from router.history.readings import IntervalCounts
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
+from router.workers.interval_sums import EndedCounts
 from router.workers.lasting_counters import LastingCounters, Series
 from router.workers.link_uses import LinkKey, LinkUse, WorkerLink, bytes_alone, uses_together
 from router.workers.recent_port_figures import (
@@ -105,11 +107,19 @@ class _Asked:
         self.answered = asyncio.get_running_loop().create_future()
 
 
+class _PastCounts(NamedTuple):
+    """Counts of the last seconds before ``at``, by service port."""
+
+    at: float
+    changes: Mapping[ServiceKey, IntervalCounts]
+
+
 class WorkerState:
     """One other worker, over all its lives."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.index = index
+        self._monotonic = monotonic
         self.starts = 0
         self.pid = 0
         self.silence = Silence()
@@ -123,7 +133,7 @@ class WorkerState:
         self.holdings: dict[str, Holding] = {}
         """Wakes sent to it in this life, by service."""
         self.writer: asyncio.StreamWriter | None = None
-        self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+        self.awaited_until = monotonic() + limits.WORKER_AWAITED_S
         self.links = 0  # By its last report.
         self.astray = 0.0
         """Connections that were given to it since and are in none of these links: data lanes of
@@ -139,6 +149,8 @@ class WorkerState:
         self.events_told = 0  # The number of the last one in this life.
         self.lately_asked: asyncio.Future[tuple[Told, ...]] | None = None
         self._latelies: dict[ServiceKey, RecentPortFigures] = {}
+        self._latelies_at = 0.0
+        self._past: list[_PastCounts] = []  # Of previous lives.
         self._parts: dict[ServiceKey, PortPart] = {}
         self._link_uses: dict[LinkKey, LinkUse] = {}
         self._link_bytes_before: dict[LinkKey, LinkUse] = {}
@@ -186,7 +198,7 @@ class WorkerState:
             self.given.close()
             self.given = None
         if self.ready:
-            self.awaited_until = time.monotonic() + limits.WORKER_AWAITED_S
+            self.awaited_until = self._monotonic() + limits.WORKER_AWAITED_S
         self.pid, self.writer, self.door, self.ready = 0, None, "", False
         self.clients_wait = self.why_no_dial = ""
         self.full_ports, self.refused_clients = {}, {}
@@ -195,6 +207,7 @@ class WorkerState:
         self._shares, self._parts = {}, {}
         self.counters.restart()
         self.counted = set()
+        self._remember_changes()
         self._latelies = {}
         self._remember_totals(lost)
         self._remember_link_bytes()
@@ -210,6 +223,15 @@ class WorkerState:
         if now is not None and self.silence.is_begun:
             now = now.at_silent_worker
         return now
+
+    def ended_counts(self, key: ServiceKey) -> Iterator[EndedCounts]:
+        """Its counts of the last seconds that ended with its previous lives, and those that it
+        reported last if it is silent."""
+        now = self._monotonic()
+        past = [*self._past, self._changes_now] if self.silence.is_begun else self._past
+        for one in past:
+            if key in one.changes:
+                yield EndedCounts(one.changes[key], now - one.at)
 
     def totals(self, key: ServiceKey) -> PortTotals:
         """Its counters of a service port over all its lives, by its last report."""
@@ -298,6 +320,22 @@ class WorkerState:
         """The states of its links; none for a silent worker, where they are unknown."""
         return () if self.silence.is_begun else self._link_states
 
+    @property
+    def _changes_now(self) -> "_PastCounts":
+        """Its counts of the last seconds, by its last report in this life."""
+        each = self._latelies.values()
+        changes = {one.key: one.change for one in each if one.change is not None}
+        return _PastCounts(self._latelies_at, changes)
+
+    def _remember_changes(self) -> None:
+        """This life is over: its counts of the last seconds are true until these are over."""
+        self._past.append(self._changes_now)
+        self._forget_changes()
+
+    def _forget_changes(self) -> None:
+        since = self._monotonic() - limits.WORKER_PAST_S
+        self._past = [one for one in self._past if one.changes and one.at > since]
+
     def _remember_link_bytes(self) -> None:
         """This life is over: keep the bytes of its links."""
         self._link_bytes_before = uses_together(map(bytes_alone, self.link_uses))
@@ -358,6 +396,8 @@ class WorkerState:
         if of(told, RecentFiguresByPort):
             items = chain.from_iterable(one.items for one in of(told, RecentFiguresByPort))
             self._latelies = {item.key: item for item in items}
+            self._latelies_at = self._monotonic()
+            self._forget_changes()
             self._parts = {key: part.idle for key, part in self._parts.items()}
             for key, item in self._latelies.items():
                 self._shares[key], self._parts[key] = item.capacity, item.part

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from router.model.ids import ServiceKey
-from router.workers.recent_port_figures import PortPart, PortTotals, RecentPortFigures, counts
+from router.workers.interval_sums import EndedCounts, counts
+from router.workers.recent_port_figures import PortPart, PortTotals, RecentPortFigures
 from router.workers.workers import Workers
 
 
@@ -76,6 +77,10 @@ class OtherReports:
     def lately(self, key: ServiceKey) -> list[RecentPortFigures]:
         """The last reports of the other workers on one service port, if any."""
         return [one for one in self.each(key) if one is not None]
+
+    def ended_counts(self, key: ServiceKey) -> list[EndedCounts]:
+        """Counts of the last seconds of one service port at workers that died or are silent."""
+        return [ended for one in self._workers.all for ended in one.ended_counts(key)]
 
     def each(self, key: ServiceKey) -> list[RecentPortFigures | None]:
         """The last report of each other worker on one service port since it started; None: none."""

@@ -1,8 +1,7 @@
 """Recent figures of a service port at each worker of a router, and their sums. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import TypeVar
 
 import msgspec
 
@@ -11,9 +10,8 @@ from router.balance.site_gate import RateState, of_routers
 from router.balance.targets.answer_streaks import UsualTimes
 from router.history.readings import IntervalCounts
 from router.model.ids import ServiceKey, SiteId
-from router.workers.history_sums import quantiles
+from router.workers.interval_sums import EndedCounts, changes_together, counts
 
-_NameT = TypeVar("_NameT")
 Spilled = dict[str, int]
 """Requests that spilled since the start, by the id of the serving site."""
 
@@ -185,14 +183,17 @@ class RecentPortFigures(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def together(each: Sequence[RecentPortFigures]) -> RecentPortFigures:
-    """One service port at all workers; the first one is ours."""
+def together(
+    each: Sequence[RecentPortFigures], ended: Sequence[EndedCounts] = ()
+) -> RecentPortFigures:
+    """One service port at all workers; the first one is ours. ``ended``: of workers that are gone
+    or silent."""
     own = each[0]
-    if len(each) == 1:
+    if len(each) == 1 and not ended:
         return own
     return RecentPortFigures(
         key=own.key,
-        change=_changed([one.change for one in each if one.change is not None]),
+        change=changes_together([one.change for one in each if one.change is not None], ended),
         in_flight_mean=sum(one.in_flight_mean for one in each),
         queued=sum(one.queued for one in each),
         waiting=sum(one.waiting for one in each),
@@ -237,68 +238,3 @@ def phases_of_all(each: Sequence[Phases]) -> Phases:
         name: tuple(map(sum, zip(*(one[name] for one in each if name in one), strict=True)))
         for name in names
     }
-
-
-def counts(parts: Iterable[Mapping[_NameT, int]]) -> dict[_NameT, int]:
-    """The sums, by name."""
-    whole: dict[_NameT, int] = {}
-    for part in parts:
-        for name, count in part.items():
-            whole[name] = whole.get(name, 0) + count
-    return whole
-
-
-def _changed(each: Sequence[IntervalCounts]) -> IntervalCounts | None:
-    """The changes at all workers. Each covers half a step to one and a half: its counts are scaled
-    to the longest of these times, so that rates add up. Those of a worker that has just started
-    stay, as it had none before."""
-    if len(each) < 2:
-        return each[0] if each else None
-    lasted_s = max(one.lasted_s for one in each)
-    whole = [_over(one, lasted_s) for one in each]
-    p50_s, p99_s = quantiles([(sum(one.served.values()), one.p50_s, one.p99_s) for one in whole])
-    return IntervalCounts(
-        served=counts(one.served for one in whole),
-        nowhere=sum(one.nowhere for one in whole),
-        overflow=counts(one.overflow for one in whole),
-        overflow_begun=counts(one.overflow_begun for one in whole),
-        failed=sum(one.failed for one in whole),
-        p50_s=p50_s,
-        p99_s=p99_s,
-        lasted_s=lasted_s,
-        spilled=counts(one.spilled for one in whole),
-        spilled_to=counts(one.spilled_to for one in whole),
-        failed_for=counts(one.failed_for for one in whole),
-        gave_up=sum(one.gave_up for one in whole),
-        more_open=sum(one.more_open for one in whole),
-        more_slots=sum(one.more_slots for one in whole),
-    )
-
-
-def _over(one: IntervalCounts, lasted_s: float) -> IntervalCounts:
-    """``one`` extrapolated to ``lasted_s``."""
-    if one.lasted_s in (0.0, lasted_s):
-        return one
-    if one.is_all_ever:
-        return msgspec.structs.replace(one, lasted_s=lasted_s)
-    share = lasted_s / one.lasted_s
-
-    def longer(figures: Mapping[_NameT, int]) -> dict[_NameT, int]:
-        return {key: round(count * share) for key, count in figures.items()}
-
-    failed_for = longer(one.failed_for)
-    answered = one.failed - sum(one.failed_for.values())
-    return msgspec.structs.replace(
-        one,
-        served=longer(one.served),
-        nowhere=round(one.nowhere * share),
-        overflow=longer(one.overflow),
-        overflow_begun=longer(one.overflow_begun),
-        failed=sum(failed_for.values()) + round(answered * share),
-        lasted_s=lasted_s,
-        spilled=longer(one.spilled),
-        spilled_to=longer(one.spilled_to),
-        failed_for=failed_for,
-        gave_up=round(one.gave_up * share),
-        more_open=round(one.more_open * share),
-    )

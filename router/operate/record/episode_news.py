@@ -31,7 +31,8 @@ from router.operate.record.episode_sentences import (
 )
 from router.operate.record.journal import Journal
 from router.service.figures import SpillCount
-from router.workers.recent_port_figures import RecentPortFigures, counts
+from router.workers.interval_sums import counts
+from router.workers.recent_port_figures import RecentPortFigures
 
 SECOND_S = 1.0
 BEGUN_WITHOUT_TARGET: Final[tuple[Severity, str]] = "warning", "no-target-begun"

@@ -12,12 +12,12 @@ from router.history.readings import change as change_between
 from router.model import limits
 from router.model.ids import ServiceKey, SiteId
 from router.model.port_reading import Reading
+from router.workers.interval_sums import counts
 from router.workers.one_worker import WorkerState
 from router.workers.recent_port_figures import (
     Phases,
     PortTotals,
     RecentPortFigures,
-    counts,
     phases_of_all,
     together,
     totals_together,
