@@ -59,16 +59,16 @@ class AbsentSites:
             was, are = before.candidates.get(key, ()), table.candidates.get(key, ())
             if was is are:
                 continue
-            present = {one.site: one.paths for one in are}
+            present = {one.site: one for one in are}
             for one in was:
                 if one.site == table.site:
                     continue
                 known = key, one.site
-                paths = present.get(one.site)
-                if paths is None:
+                present_now = present.get(one.site)
+                if present_now is None:
                     last = self._before_detour.pop(known, None) or _absent(one, before, now)
                     self._gone.setdefault(known, msgspec.structs.replace(last, since=now))
-                elif paths != one.paths and known not in self._before_detour:
+                elif _is_detour(one, present_now) and known not in self._before_detour:
                     self._before_detour[known] = _absent(one, before, now)
             for site in present:
                 self._gone.pop((key, site), None)
@@ -121,6 +121,12 @@ class AbsentSites:
         oldest = self._now() - ABSENT_SITES_SHOWN_S
         known = [one for (of, _), one in self._gone.items() if of == key and one.since >= oldest]
         return sorted(known, key=lambda one: (one.path_cost, one.site))
+
+
+def _is_detour(before: RemoteCandidate, after: RemoteCandidate) -> bool:
+    """Whether the way changed. An edge knows only its first router and the last: there a detour
+    behind the neighbor is only costlier."""
+    return after.paths != before.paths or after.path_cost > before.path_cost
 
 
 def _absent(one: RemoteCandidate, table: RouteTable, now: float) -> FormerCandidate:

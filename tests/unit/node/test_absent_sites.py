@@ -116,6 +116,32 @@ def test_a_way_that_a_site_had_for_a_moment_is_not_the_one_that_its_row_names(
     assert one.via == (NEAR if cost == 5 else FAR)
 
 
+@pytest.mark.parametrize(("lasted_s", "cost"), [(0.1, 15), (ABSENT_DETOUR_S, 40)])
+def test_an_edge_names_the_cost_of_a_lost_site_before_its_neighbors_detour(
+    lasted_s: float, cost: int
+) -> None:
+    """An edge knows only the first router of a way and the last: a detour has the same ones."""
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(*BOTH, reachable=(NEAR, FAR)))
+    clock.now = 50.0
+    detour = candidate(FAR, 40, NEAR, FAR)
+    absent.table_changed(table(BOTH[0], detour, reachable=(NEAR, FAR)))
+    clock.now += lasted_s
+    absent.table_changed(table(BOTH[0], reachable=(NEAR,)))
+    (one,) = absent.of(SHOP)
+    assert (one.path_cost, one.via) == (cost, NEAR)
+
+
+def test_a_way_that_became_cheaper_is_the_one_that_the_row_names() -> None:
+    clock = Clock()
+    absent = AbsentSites(clock)
+    absent.table_changed(table(candidate(NEAR, 20, NEAR), reachable=(NEAR,)))
+    absent.table_changed(table(candidate(NEAR, 5, NEAR), reachable=(NEAR,)))
+    absent.table_changed(table())
+    assert [one.path_cost for one in absent.of(SHOP)] == [5]
+
+
 def test_sites_that_cannot_be_reached_name_the_link_that_is_down() -> None:
     clock = Clock()
     absent = AbsentSites(clock)
