@@ -179,13 +179,7 @@ class SiteProblems:
             left = NOTHING if explanation is None else self._left_out(key, explanation)
             remotes = [one for one in table.candidates.get(key, ()) if not one.unused]
             remotes.sort(key=lambda one: (one.path_cost, one.site))
-            stops = {site for site, route in table.sites.items() if route.draining}
-            stopping = [
-                one.site
-                for one in remotes
-                if one.draining and (one.targets_ready or one.site in stops)
-            ]
-            drained = [one.site for one in remotes if one.draining and one.site not in stopping]
+            stopping, drained = table.taking_nothing(key)
             others = {*stopping, *drained}
             elsewhere = [one.site for one in remotes if one.site not in others]
             absent = self._news.absent.of(key)

@@ -144,6 +144,19 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
                 return candidate
         return None
 
+    def taking_nothing(self, key: ServiceKey) -> tuple[list[SiteId], list[SiteId]]:
+        """Other sites with targets of ``key`` that take nothing new, the cheapest first: those that
+        stop, and those where an operator drained it, which send no ready targets."""
+        remotes = [one for one in self.candidates.get(key, ()) if one.draining and not one.unused]
+        remotes.sort(key=lambda one: (one.path_cost, one.site))
+        stops = {site for site, route in self.sites.items() if route.draining}
+        each = dict.fromkeys(one.site for one in remotes)
+        stopping = {one.site for one in remotes if one.targets_ready or one.site in stops}
+        return (
+            [site for site in each if site in stopping],
+            [site for site in each if site not in stopping],
+        )
+
     def everywhere(self, key: ServiceKey) -> tuple[RemoteCandidate, ...]:
         """All candidates of ``key``, including those offered only to other sites."""
         here, withheld = self.candidates.get(key, ()), self.withheld.get(key)

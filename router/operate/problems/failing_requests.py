@@ -118,21 +118,23 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     requests found no ready target. ``used_up``: rates that are exhausted, in a sentence;
     ``raise_them``: how to raise them, with the command for this site. ``raise_cap``: the command
     that raises this site's cap, if its targets take more. ``reserved``: slots that others do not
-    get, in a sentence. ``take_all``: the commands that end an operator's drain of this
-    site. ``wants_targets``: some sites are full of requests. ``away``: sites that recently offered
-    the service and are out of reach. ``unready``: sites with targets of which none is ready,
-    ``unready_there``: those but this one, ``draining``: sites that take nothing new, ``ejected``:
-    those where requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a
-    request would find room now, which does not mean that the next ones will: a slot is free for a
-    moment also while many are turned away. ``none_reached``: of all sites with targets, each is
-    ``away`` by now. ``may_wait``: the service has a queue. ``declared_at``: the site that alone may
-    change that; empty: this one.
+    get, in a sentence. ``take_all``: the commands that end an operator's drain of this site.
+    ``wants_targets``: some sites are full of requests. ``away``: sites that recently offered the
+    service and are out of reach. ``unready``: sites with targets of which none is ready,
+    ``unready_there``: those but this one, ``draining``: sites that take nothing new,
+    ``drained_there``: those but this one that an operator drained, ``ejected``: those where
+    requests fail, ``refusing``: those whose router is short of memory. ``is_over``: a request would
+    find room now, which does not mean that the next ones will: a slot is free for a moment also
+    while many are turned away. ``none_reached``: of all sites with targets, each is ``away`` by
+    now. ``may_wait``: the service has a queue. ``declared_at``: the site that alone may change
+    that; empty: this one.
     """
 
     away: Sequence[str] = ()
     unready: Sequence[str] = ()
     unready_there: Sequence[str] = ()
     draining: Sequence[str] = ()
+    drained_there: Sequence[str] = ()
     ejected: Sequence[str] = ()
     refusing: Sequence[str] = ()
     left_out: LeftOut = NOTHING
@@ -157,7 +159,7 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
     def hint(self, key: ServiceKey) -> str:
         """The steps that make room."""
         targets = f"Add targets, or raise the capacity of those there are: sitectl why {key}"
-        links = unready = memory = ""
+        links = unready = memory = drained = ""
         if self.refusing:
             memory = f"Give the router more memory at {', '.join(self.refusing[:SITES_NAMED])}"
         if self.away:
@@ -167,11 +169,15 @@ class NoRoom(msgspec.Struct, frozen=True, kw_only=True):
                 f"See why no target of {there} is ready. At {there}: sitectl service status "
                 f"{key.name}"
             )
+        if self.drained_there:
+            at = ", ".join(self.drained_there[:SITES_NAMED])
+            drained = f"At {at}, see the command that ends the drain: sitectl status"
         parts = (
             links,
             unready,
             self.left_out.let_in,
             f"To take all of it here: {self.take_all}" if self.take_all else "",
+            drained,
             self.raise_them,
             f"Raise the cap of this site: {self.raise_cap}" if self.raise_cap else "",
             memory,
@@ -236,6 +242,9 @@ def no_room(router: SiteRouter, key: ServiceKey, now: float) -> NoRoom:
         unready=unready(explanation, own, has_targets=has_targets),
         unready_there=unready(explanation, own, has_targets=False),
         draining=draining(explanation),
+        drained_there=[
+            router.site_name(site) for site in router.routing.table.taking_nothing(key)[1]
+        ],
         ejected=ejected(explanation),
         refusing=refused_by,
         left_out=router.left_out(key, explanation),

@@ -400,6 +400,30 @@ def test_a_site_that_drains_is_not_called_full() -> None:
     assert "every site that may serve it is full or draining (b): " in one.message
 
 
+def test_the_command_that_ends_the_drain_of_another_site_is_a_next_step_there() -> None:
+    world = World(3, "a", "b", "c")
+    a, b, c = world.sites.values()
+    for number, other in enumerate((b, c), 1):
+        a.link(other, cost=number)
+        other.serve(1, capacity=50, service_s=60.0)
+    a.declare(queue=1)
+    a.serve(1, capacity=1, service_s=1.0)
+    b.policies["shop"] = SitePolicySpec(service="shop", takes=0.0)
+    b.apply()
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(80, 40)
+    world.run(5)
+    c.stop(lambda: None, grace_s=60.0)
+    world.run(15)
+    (found,) = found_at(a, recorder)
+    (one,) = problems_of([found], lambda key: no_room(a.router, key, a.network.now()))
+    assert "every site that may serve it is full or draining (b, c): " in one.message
+    step = "At b, see the command that ends the drain: sitectl status. "
+    assert one.hint.startswith(step), "no command ends the drain of a site that stops"
+
+
 def test_a_site_without_a_ready_target_is_not_called_full() -> None:
     """Its targets were dead, and the step was to add some, or to raise their capacity."""
     world = World(3, "a", "b", "c")
