@@ -156,18 +156,20 @@ def _refuse_uncounted(table: RouteTable, service: str, given: str) -> None:
             )
 
 
-def problems_of(table: RouteTable, removals: Mapping[str, str]) -> list[Problem]:
+def problems_of(
+    table: RouteTable, removals: Mapping[str, str], edges: Sequence[SiteId]
+) -> list[Problem]:
     """Problems of names that are declared differently, or unusable while their owner is away.
 
     ``removals``: by service, the command that removes this site's declaration where `service
-    delete` refuses to.
+    delete` refuses to. ``edges``: sites of edges that are attached here.
     """
     found: list[Problem] = []
     for name, entry in table.declarations.items():
         if entry.rivals:
             found.append(_of_rivals(table, name, entry))
         elif entry.conflicts:
-            found.append(_of_conflict(table, name, entry, removals.get(name, "")))
+            found.append(_of_conflict(table, name, entry, removals.get(name, ""), edges))
     found += [
         _of_idle(table, name, claims)
         for name, claims in table.idle.items()
@@ -176,7 +178,9 @@ def problems_of(table: RouteTable, removals: Mapping[str, str]) -> list[Problem]
     return found
 
 
-def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) -> Problem:
+def _of_conflict(
+    table: RouteTable, name: str, entry: Declared, removal: str, edges: Sequence[SiteId]
+) -> Problem:
     others, here = _named(table, entry.conflicts), _named(table, [entry.site])
     sites = () if name not in table.owners else table.owners[name].sites
     owners = _named(table, sites)
@@ -199,8 +203,11 @@ def _of_conflict(table: RouteTable, name: str, entry: Declared, removal: str) ->
     elif not sites or {*sites} & {table.site, *entry.alike}:
         which = f"this site uses its own ({content})"
     else:
+        followers = [site for site in edges if site not in {*entry.conflicts, *sites}]
+        attached = "its edge" if len(followers) == 1 else "its edges"
+        follow = f" and {attached} {_named(table, followers)} use" if followers else " uses"
         which = (
-            f"this site uses its own ({content}), but other sites use that of {owners}, which "
+            f"this site{follow} its own ({content}), but other sites use that of {owners}, which "
             f"{own} the name"
         )
         give_way = removal or withdrawal(name)

@@ -140,7 +140,9 @@ class SiteProblems:
             *listener_problems.of_listener_budgets(self._services.unlistened, self._names.site),
             *self._credentials.service_tls_problems(),
             *name_ownership.problems_of(
-                table, wanted.service_removals if wanted is not None else {}
+                table,
+                wanted.service_removals if wanted is not None else {},
+                self._routing.edge_sites,
             ),
             *problems.of_table(table),
             *problems.of_rules(self._services.pins.pending, table),

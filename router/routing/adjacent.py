@@ -75,6 +75,11 @@ class AdjacencySet:
         """The graph vertex of ``router`` if it is an edge; None: it is not, or is unknown."""
         return self._edges.get(router)
 
+    @property
+    def edge_sites(self) -> list[SiteId]:
+        """The sites of adjacent edges, each once."""
+        return list(dict.fromkeys(node.site for node in self._edges.values()))
+
     def name(self, router: RouterId) -> str:
         """The site name that ``router`` gave when it linked; empty: unknown."""
         one = self._linked.get(router)

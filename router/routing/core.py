@@ -4,7 +4,7 @@ Its parts: `adjacent` our neighbors · `own_lsa` our LSA · `lsa_receive` LSAs o
 sending · `routes` paths and table.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from router.model.ids import RouterId, SiteId
@@ -126,6 +126,11 @@ class RoutingCore:
         """Neighbors that do not use the link that is up here, since they have as many adjacencies
         as a router may have. O(adjacencies)."""
         return [router for router, count in self._unlisted() if is_full(count)]
+
+    @property
+    def edge_sites(self) -> Sequence[SiteId]:
+        """The sites of edges that are attached here."""
+        return self._neighbours.edge_sites
 
     @property
     def without_room(self) -> Mapping[RouterId, str]:

@@ -163,6 +163,11 @@ def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_
     assert problem.hint.startswith(
         "At b make it alike, or leave the name to a: sitectl service delete shop"
     )
+    (problem,) = [p for p in b.router.problems() if p.code == "SW0304"]
+    assert problem.message == (
+        "Service shop is declared differently by a; this site and its edge e use its own (tcp, "
+        "port 8080, policy fill), but other sites use that of a, which owns the name."
+    )
     (there,) = a.router.routing.table.candidates[SERVICE]
     assert there.unused == "e serves it as tcp, as its neighbor does, and http counts here"
     (there,) = b.router.routing.table.candidates[SERVICE]
@@ -271,7 +276,7 @@ def test_who_declared_first_is_remembered_over_restarts_and_told_to_who_differs(
     )
     assert "leave the name to a: sitectl service delete shop (its targets" in problem.hint
     table = b.router.routing.table
-    (problem,) = problems_of(table, {"shop": "kubectl delete listener/shop"})
+    (problem,) = problems_of(table, {"shop": "kubectl delete listener/shop"}, ())
     assert problem.hint.endswith(" leave the name to a: kubectl delete listener/shop")
 
 
@@ -289,8 +294,9 @@ def test_the_terms_of_several_owners_are_not_said_to_be_those_of_the_site_that_d
     world.run(5)
     (problem,) = [p for p in c.router.problems() if p.code == "SW0304"]
     assert problem.message == (
-        f"Service shop is declared differently by b, a; this site uses its own (http, port "
-        f"{SERVICE.port}, policy balanced), but other sites use that of b, a, which own the name."
+        "Service shop is declared differently by b, a; this site and its edge e use its own (http, "
+        f"port {SERVICE.port}, policy balanced), but other sites use that of b, a, which own the "
+        "name."
     )
     (problem,) = [p for p in e.router.problems() if p.code == "SW0304"]
     assert problem.message.endswith("which this edge follows, but b, a own the name.")

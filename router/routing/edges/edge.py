@@ -105,6 +105,7 @@ class EdgeRouting:
     # As in `RoutingCore`: an edge uses its one neighbor, and lets no site in.
     held: Final[Mapping[RouterId, float]] = {}
     without_room: Final[Mapping[RouterId, str]] = {}
+    edge_sites: Final[Sequence[SiteId]] = ()
     crowd: Final = ("", 0)
     held_by: Final[Sequence[RouterId]] = ()
     full_neighbours: Final[Sequence[RouterId]] = ()
