@@ -19,7 +19,8 @@ class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
     ``is_serving``: whether it has begun to serve. ``loop_lag_s``: how late its event loop last
     woke. ``expiries``: Unix seconds by certificate. ``problems``: of this host: its clock, its
     disk. ``shown_until``: Unix seconds at which the certificate of a site that links here ends.
-    ``workers_next``: see `Status`.
+    ``workers_next``: see `Status`. ``tls_place``: where a person puts the certificate of that
+    name for a service.
     """
 
     memory: MemoryGuard
@@ -30,4 +31,5 @@ class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
     shown_until: Callable[[str], float | None] = lambda site: None
     ca: Callable[[], CaView] = _no_ca
     console: Callable[[], Console] = Console
+    tls_place: Callable[[str], str] = lambda name: f"secrets/tls/{name}"
     workers_next: Callable[[], int | None] = lambda: None

@@ -102,7 +102,7 @@ class SiteStatus:
         yield from self._facts.problems()
         if self._burst_runner is not None:
             yield from self._burst_runner.problems()
-        yield from of_expiries(self._facts.expiries(), time.time())
+        yield from of_expiries(self._facts.expiries(), time.time(), self._facts.tls_place)
         if self._observability is not None:
             yield from self._observability.problems
         yield from self._whole.workers.reports.problems()

@@ -236,6 +236,7 @@ class RouterProcess:
             shown_until=trust.issuer.shown_until,
             ca=trust.ca,
             console=self.console.view,
+            tls_place=self._tls_place,
             workers_next=self._workers_next if counts_by_document else lambda: None,
         )
         return Insight(
@@ -251,6 +252,11 @@ class RouterProcess:
             self.burst_runner,
             self.observability,
         )
+
+    def _tls_place(self, name: str) -> str:
+        if self.store.namespace:
+            return f"Secret {name}"
+        return str(self._directory.absolute() / "secrets" / "tls" / name)
 
     def _join(self) -> None:
         """Connect the parts with each other."""

@@ -59,6 +59,10 @@ def test_a_certificate_ends_soon(net: Stage, watch: Watch, tmp_path: Path) -> No
     surfaces = watch(shop.near)
     until(lambda: "SW0402" in shop.codes(), "status has the problem")
     surfaces.show(faults.CERTIFICATE_ENDS)
+    problems = shop.near.get("status")["problems"]
+    (hint,) = [one["hint"] for one in problems if one["code"] == "SW0402"]
+    place = hint.removeprefix("Put a new one into ")
+    assert place == "Secret shop" or (Path(place).is_absolute() and Path(place).is_dir())
 
 
 def test_a_certificate_has_ended(net: Stage, watch: Watch, tmp_path: Path) -> None:

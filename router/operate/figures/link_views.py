@@ -317,24 +317,27 @@ def _clocks_differ(views: Sequence[LinkView]) -> list[Problem]:
     ]
 
 
-def of_expiries(expiries: Mapping[str, float], now: float) -> list[Problem]:
-    """Certificates that end soon, or have ended. ``now``: Unix seconds, as in ``expiries``."""
+def of_expiries(
+    expiries: Mapping[str, float], now: float, tls_place: Callable[[str], str]
+) -> list[Problem]:
+    """Certificates that end soon, or have ended. ``now``: Unix seconds, as in ``expiries``.
+    ``tls_place``: see `ProcessFacts`."""
     return [
         Problem(
             code="SW0402",
             message=f"The certificate {name} {_ends(expires, now)} at {utc_of(expires)}.",
-            hint=_renewal_of(name),
+            hint=_renewal_of(name, tls_place),
         )
         for name, expires in expiries.items()
         if expires < now + (_SOON_RENEWED_S if _is_renewed(name) else _SOON_S)
     ]
 
 
-def _renewal_of(name: str) -> str:
+def _renewal_of(name: str, tls_place: Callable[[str], str]) -> str:
     """The next step when the certificate of that name is about to end."""
     kind, _, rest = name.partition("/")
     if kind == "tls":
-        return f"Put a new one into secrets/{name}; in a namespace into Secret {rest}"
+        return f"Put a new one into {tls_place(rest)}"
     if kind == "link":
         return (
             "It is renewed by itself, unless SW0670 says why it was not; at once: sitectl link "

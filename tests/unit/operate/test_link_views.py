@@ -153,13 +153,17 @@ def test_where_the_clocks_of_most_neighbors_differ_this_host_is_checked_first() 
     assert all(one.hint.startswith("Then the link") for one in of_links(half))
 
 
-def test_the_next_step_for_a_services_certificate_is_right_in_a_namespace_too() -> None:
-    (problem,) = of_expiries({"tls/shop": NOW + 60.0}, NOW)
-    assert problem.hint == "Put a new one into secrets/tls/shop; in a namespace into Secret shop"
+def place(name: str) -> str:
+    return f"/sites/a/secrets/tls/{name}"
+
+
+def test_the_next_step_for_a_services_certificate_has_its_whole_path() -> None:
+    (problem,) = of_expiries({"tls/shop": NOW + 60.0}, NOW, place)
+    assert problem.hint == "Put a new one into /sites/a/secrets/tls/shop"
 
 
 def test_a_certificate_that_ended_does_not_end_soon() -> None:
-    problems = of_expiries({"link/a": NOW - 60.0, "link/b": NOW + 60.0}, NOW)
+    problems = of_expiries({"link/a": NOW - 60.0, "link/b": NOW + 60.0}, NOW, place)
     assert [problem.message.split(" at ")[0] for problem in problems] == [
         "The certificate link/a ended",
         "The certificate link/b ends",
@@ -187,7 +191,7 @@ def test_a_link_that_some_workers_lost_is_a_problem_once_one_has_an_error() -> N
 
 def test_the_consoles_own_certificate_is_a_problem_only_when_its_renewal_failed() -> None:
     week = 7 * 86_400.0
-    assert of_expiries({"console": NOW + week - 60.0, "leaf": NOW + week - 60.0}, NOW) == []
-    (problem,) = of_expiries({"console": NOW + 60.0}, NOW)
+    assert of_expiries({"console": NOW + week - 60.0, "leaf": NOW + week - 60.0}, NOW, place) == []
+    (problem,) = of_expiries({"console": NOW + 60.0}, NOW, place)
     assert problem.code == "SW0402"
     assert problem.hint == "It is renewed by itself; why it was not: sitectl events"
