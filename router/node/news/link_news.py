@@ -65,6 +65,7 @@ class LinkNews:
         self._neighbours: dict[RouterId, Neighbour] = {}
         self._draining: set[RouterId] = set()  # Neighbors whose last link drains.
         self._connected: dict[_Link, set[RouterId]] = {}  # By which routers of its site.
+        self._held: set[RouterId] = set()  # Neighbors whose link flaps.
         self._reasons: dict[str, dict[str, bool]] = {}
         """By link that we dial, while it is not up: each reason, and whether its event said it
         heals."""
@@ -118,6 +119,7 @@ class LinkNews:
         which = self._which(router, name, others)
         neighbour = self._neighbours.pop(router, None)
         self._draining.discard(router)
+        self._held.discard(router)
         links = self._links_of(router)
         ended = [self._disconnects(router, link) for link, _ in links]
         if links and not any(ended):
@@ -175,6 +177,10 @@ class LinkNews:
         """The links of ``router``, with all routers that have each."""
         return [one for one in self._connected.items() if router in one[1]]
 
+    def _is_held(self, router: RouterId) -> bool:
+        """Whether a link of ``router`` flaps at another worker of its site."""
+        return any(routers & self._held - {router} for _, routers in self._links_of(router))
+
     def heard_again(self, router: RouterId, silent_s: float) -> None:
         """A neighbor was silent for ``silent_s`` or longer, and the link stays."""
         if router in self._workers:
@@ -195,6 +201,10 @@ class LinkNews:
         """The link to ``router`` is up again and flaps."""
         if router in self._workers:
             return
+        is_told = self._is_held(router)
+        self._held.add(router)
+        if is_told:
+            return
         name = self._name_of(router)
         self._tell_of(
             self._neighbours.get(router),
@@ -209,6 +219,9 @@ class LinkNews:
     def stayed(self, router: RouterId) -> None:
         """The link counts again."""
         if router in self._workers:
+            return
+        self._held.discard(router)
+        if self._is_held(router):
             return
         name = self._name_of(router)
         text = f"The link with {name} has stayed up: it counts."

@@ -135,6 +135,25 @@ def test_connections_of_one_link_are_one_link_in_events() -> None:
     ]
 
 
+def test_a_link_that_flaps_at_each_worker_of_the_neighbor_is_told_of_once() -> None:
+    journal = Journal()
+    said = LinkNews(journal.tell, cast(Any, Dialed()), NAMES, cast(Any, None), still)
+    workers = [WEST, *(msgspec.structs.replace(WEST, router=RouterId(one * 16)) for one in "56")]
+    for one in workers:
+        said.up(one, 1, "to-here", "incoming")
+    assert journal.told() == ["link-up"]
+    for one in workers:
+        said.held(one.router, 5.0)
+    assert journal.told() == ["link-flapping"]
+    said.down(WEST.router, "it is silent")
+    said.up(WEST, 1, "to-here", "incoming")
+    said.held(WEST.router, 5.0)
+    assert journal.told() == []
+    for one in workers:
+        said.stayed(one.router)
+    assert journal.told() == ["link-steady"]
+
+
 def test_a_worker_does_not_say_that_a_link_is_the_last_one() -> None:
     """Another worker may have a connection of it."""
     journal = Journal()
