@@ -879,6 +879,7 @@ API_CALL_S = 30.0  # One call with all its retries.
 API_ATTEMPT_S = 10.0  # A healthy server answers in well under one second.
 API_ATTEMPTS_MAX = 5
 API_BACKOFF_S, API_BACKOFF_MAX_S = 0.2, 10.0  # Doubling, jittered by half.
+API_STARTING_S = 10.0  # Longer, a server that refuses all and is not ready has no Role for us.
 API_PERSON_CALL_S, API_PERSON_ATTEMPTS_MAX = 20.0, 3  # Of a command, for which a user waits.
 API_PERSON_ATTEMPT_S = 5.0
 API_RETRY_AFTER_MAX_S = 60.0  # The longest wait that a throttling server may ask for.

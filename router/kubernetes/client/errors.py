@@ -20,7 +20,7 @@ _Decoded = TypeVar("_Decoded")
 
 NO_ANSWER: Final = 0
 UNAUTHORIZED, CONFLICT, GONE, NOT_FOUND, FORBIDDEN, TOO_MANY = 401, 409, 410, 404, 403, 429
-INVALID = 422
+INVALID, UNAVAILABLE = 422, 503
 ALREADY_EXISTS: Final = "AlreadyExists"
 """The reason of a 409 that says the name is taken; of any other, nothing was made."""
 MALFORMED: Final = "Malformed"
@@ -90,6 +90,12 @@ class ApiError(RouterError):
     def is_gone(self) -> bool:
         """The requested version is no longer stored (HTTP 410): list again."""
         return self.status == GONE or self.reason in ("Expired", "Gone")
+
+
+def not_ready(refusal: ApiError) -> ApiError:
+    """In the place of the ``refusal`` by a server that has not read the Roles yet."""
+    text = f"not ready yet, it refuses: {refusal.message}"
+    return ApiError(UNAVAILABLE, "ServiceUnavailable", text)
 
 
 def late() -> ApiError:

@@ -34,8 +34,10 @@ from router.kubernetes.client.errors import (
     backoff_s,
     decoded,
     malformed,
+    not_ready,
     refused,
 )
+from router.kubernetes.client.starting import READY, ServerStart
 from router.kubernetes.objects.access_levels import AccessLevel
 from router.kubernetes.objects.kinds import KINDS, KindInfo
 from router.kubernetes.objects.names import FIELD_MANAGER
@@ -61,12 +63,14 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     """How often, how long and after which statuses a call is sent again. 0: no answer.
 
     A call that may be done only once is sent again only after 429: then it was not begun.
+    ``awaits_roles``: a refusal counts only by a server that has read the Roles (`ServerStart`).
     """
 
     attempts_max: int = limits.API_ATTEMPTS_MAX
     call_s: float = limits.API_CALL_S
     attempt_s: float = limits.API_ATTEMPT_S
     repeatable: frozenset[int] = frozenset({NO_ANSWER, TOO_MANY, 500, 502, 503, 504})
+    awaits_roles: bool = True
 
 
 ROUTER: Final = RetryPolicy()
@@ -75,6 +79,7 @@ PERSON: Final = RetryPolicy(
     limits.API_PERSON_CALL_S,
     limits.API_PERSON_ATTEMPT_S,
     frozenset({TOO_MANY, 503}),
+    awaits_roles=False,
 )
 """For commands: an unreachable server is reported at once."""
 
@@ -86,7 +91,7 @@ class ApiVerbs:
     `ALL_NAMESPACES` for lists.
     """
 
-    __slots__ = ("_as_us", "_clock", "_policy", "_rng", "_served", "namespace")
+    __slots__ = ("_as_us", "_clock", "_policy", "_rng", "_served", "_start", "namespace")
 
     def __init__(
         self,
@@ -100,6 +105,7 @@ class ApiVerbs:
         self._rng, self._clock, self._policy = rng, clock, policy
         self._as_us = {"fieldManager": manager}
         self._served: dict[str, str] = {}
+        self._start = ServerStart()
 
     # Versions -------------------------------------------------------------------------------
 
@@ -323,12 +329,22 @@ class ApiVerbs:
                 return answer.body
             else:
                 error = refused(answer.status, answer.body, answer.retry_after_s)
+            self._start.note(error)
+            is_early = yield from self._is_early(error)
+            error = not_ready(error) if is_early else error
             after_s = backoff_s(attempt, self._rng, error.retry_after_s)
             is_late = after_s >= deadline - self._clock()
-            may_help = error.status in repeatable or error.lost_quota_race
+            may_help = error.status in repeatable or error.lost_quota_race or is_early
             if not may_help or is_late or attempt == policy.attempts_max - 1:
                 raise error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _is_early(self, error: ApiError) -> Steps[bool]:
+        """Whether ``error`` is the refusal of a server that has not read the Roles yet."""
+        if not self._policy.awaits_roles or not self._start.is_in_question(error, self._clock()):
+            return False
+        answer = yield ApiAttempt(READY, self._policy.attempt_s)
+        return not self._start.has_read_roles(answer, self._clock())
 
     def _call(
         self,

@@ -138,7 +138,7 @@ def test_a_write_that_a_quota_could_not_count_is_sent_again() -> None:
     run(story())
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 422])
 def test_a_refusal_is_told_at_once(status: int) -> None:
     async def story() -> None:
         script = Script(refusal(status, "Whatever"))
@@ -149,6 +149,80 @@ def test_a_refusal_is_told_at_once(status: int) -> None:
         assert len(script.asked) == 1
 
     run(story())
+
+
+READY = ApiAnswer(200, b"ok")
+UNREADY = ApiAnswer(500, b"[-]informer-sync failed: reason withheld\n")
+FORBIDDEN = refusal(403, "Forbidden")
+
+
+@pytest.mark.parametrize("unready", [UNREADY, FORBIDDEN, LOST])
+def test_a_server_that_has_not_read_the_roles_yet_refuses_nothing(
+    unready: ApiAnswer | ApiError,
+) -> None:
+    """It answers 403 to everything, /readyz too, or says there that it is not ready."""
+    script = Script(FORBIDDEN, unready, FORBIDDEN, unready, OK)
+
+    async def scenario() -> None:
+        assert await api(script).create(OBJECT) == OBJECT, "it was surely not carried out"
+
+    run(scenario())
+    ways = [(method, path.rpartition("/")[2]) for method, path, _ in script.asked]
+    assert ways == [("POST", "configmaps"), ("GET", "readyz")] * 2 + [("POST", "configmaps")]
+
+
+def test_a_server_that_starts_for_long_is_away_and_then_its_refusals_count() -> None:
+    """Some clusters let no account ask whether the server is ready."""
+    script = Script(FORBIDDEN)
+
+    async def scenario() -> list[int]:
+        server, loop = api(script), asyncio.get_running_loop()
+        statuses: list[int] = []
+        while loop.time() < 60.0:
+            with pytest.raises(ApiError) as caught:
+                await server.get("ConfigMap", "a")
+            statuses.append(caught.value.status)
+            if caught.value.status == 403:
+                assert loop.time() <= limits.API_STARTING_S + limits.API_ATTEMPT_S
+                break
+            assert "it is Forbidden" in str(caught.value) and not caught.value.is_answer
+        asked = len(script.asked)
+        with pytest.raises(ApiError):
+            await server.get("ConfigMap", "a")
+        assert len(script.asked) == asked + 1, "it is not asked again whether it is ready"
+        script.answers = [LOST, FORBIDDEN]  # It is restarted.
+        with pytest.raises(ApiError) as caught:
+            await server.get("ConfigMap", "a")
+        return [*statuses, caught.value.status]
+
+    *before, refused, restarted = run(scenario())
+    assert before and set(before) == {503}
+    assert (refused, restarted) == (403, 503)
+
+
+def test_a_ready_server_refuses_in_earnest_and_is_asked_once() -> None:
+    script = Script(FORBIDDEN, READY, FORBIDDEN)
+
+    async def scenario() -> None:
+        with pytest.raises(ApiError) as caught:
+            await api(script).get("ConfigMap", "a")
+        assert caught.value.status == 403
+
+    run(scenario())
+    assert [path.rpartition("/")[2] for _, path, _ in script.asked] == ["a", "readyz"]
+
+
+def test_a_quota_that_refuses_is_no_missing_right() -> None:
+    text = 'configmaps "a" is forbidden: exceeded quota: q'
+    body = {"kind": "Status", "reason": "Forbidden", "message": text, "code": 403}
+    script = Script(ApiAnswer(403, msgspec.json.encode(body)))
+
+    async def scenario() -> None:
+        with pytest.raises(ApiError):
+            await api(script).create(OBJECT)
+
+    run(scenario())
+    assert len(script.asked) == 1
 
 
 def test_the_wait_that_the_server_asks_for_is_kept_unless_it_is_too_long() -> None:
