@@ -139,7 +139,8 @@ def test_rights_that_are_revoked_are_told_while_all_is_served(west: Place) -> No
         west.cluster.patch("Role", ROUTER, {"rules": []}, "west")
         west.cluster.cut_watches()
         until(lambda: has_no_right(west), "nothing can be read", START_S)
-        until(lambda: "the Lease of the site cannot be held" in shown(west), "nor written", START_S)
+        until(lambda: "so no Service, Event or status is written" in shown(west), "nor", START_S)
+        until(lambda: shown(west).count("SW0432") == 1, "one mistake, one problem", START_S)
         checked = west.commands("check")
         assert checked.returncode == 1
         assert (

@@ -5,7 +5,7 @@ Findings: SW0432 a kind that may not be read; SW0439 the API server gives no usa
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,6 +26,7 @@ from router.kubernetes.store.informer import Informer
 from router.model import limits
 from router.model.errors import ConfigError
 
+_ROLE: Final = f"Role/{ROUTER}"
 _KINDS_NAMED_MAX: Final = 2  # Of more it is the server.
 
 
@@ -80,22 +81,30 @@ class ApiServerHealth:
             return None
         return max(limits.OBJECTS_SETTLE_MAX_S, min(begun) + limits.API_AWAY_S - now)
 
-    def errors(self) -> Iterator[ConfigError]:
-        """The current problems."""
-        yield from self._unread()
-        yield from self._away()
+    def errors(self, others: Iterable[ConfigError] = ()) -> Iterator[ConfigError]:
+        """``others``, the findings about other calls, and the current problems.
 
-    def _unread(self) -> Iterator[ConfigError]:
-        """Kinds that we may not read, each once, with the rule that permits it."""
+        Without any right, one finding stands for all that name the Role: further rules of it would
+        not help.
+        """
         now = asyncio.get_running_loop().time()
         refused = {one.kind: one.refused for one in self._refused() if _lasts(one, now)}
         if refused.keys() == {i.kind for i in self._informers if not i.selection.optional}:
-            yield _without_rights(next(iter(refused.values())))
-            return
+            told = list(others)
+            yield from (one for one in told if one.source != _ROLE)
+            is_written = not any(one.source == _ROLE and one.code == "SW0432" for one in told)
+            yield _without_rights(next(iter(refused.values())), is_written=is_written)
+        else:
+            yield from others
+            yield from self._unread(refused)
+        yield from self._away()
+
+    def _unread(self, refused: Mapping[str, ApiError | None]) -> Iterator[ConfigError]:
+        """Kinds that we may not read, each once, with the rule that permits it."""
         for kind, error in sorted(refused.items()):
             assert error is not None, "of those that are refused"
             yield ConfigError(
-                f"Role/{ROUTER}",
+                _ROLE,
                 "rules",
                 f"{kind} objects cannot be read: {error.message}",
                 hint=f"Add to it {read_rule(kind)}",
@@ -147,15 +156,13 @@ def _lasts(refused: Informer, now: float) -> bool:
     return now >= refused.refused_since + limits.API_AWAY_S
 
 
-def _without_rights(error: ApiError | None) -> ConfigError:
-    """The finding that no kind may be read: the Role is empty, or no longer bound.
-
-    A list of all missing rules would not help.
-    """
+def _without_rights(error: ApiError | None, *, is_written: bool) -> ConfigError:
+    """The finding that no kind may be read: the Role is empty, or no longer bound."""
+    unwritten = "" if is_written else ", so no Service, Event or status is written"
     return ConfigError(
-        f"Role/{ROUTER}",
+        _ROLE,
         "",
-        f"this router has no right in its namespace: {error}",
+        f"this router has no right in its namespace{unwritten}: {error}",
         hint=f"Give Role {ROUTER} and its RoleBinding back: sitectl update, or what made the site. "
         "sitectl check names what is missing",
         code="SW0432",

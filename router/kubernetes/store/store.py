@@ -428,9 +428,8 @@ class KubernetesStore:
             *map(self._in_force.finding, self._outdated),
             *self._across,
             *found,
-            *self._further(),
             *self._v2.findings(),
-            *self._server.errors(),
+            *self._server.errors(self._further()),
         ]
 
 

@@ -471,6 +471,36 @@ def test_a_router_that_may_read_nothing_is_told_so_once() -> None:
     run(story())
 
 
+def test_a_router_without_rights_is_told_so_once_whatever_else_is_refused() -> None:
+    """The Lease is refused for the same reason: that nothing is written is said with it."""
+    refused = [
+        ConfigError("Role/spillway-router", "rules", "the Lease cannot be held", code="SW0432"),
+        ConfigError("Role/spillway-router", "", "Events cannot be written", code="SW0443"),
+        ConfigError("Secret/spillway-owners", "", "is damaged", code="SW0440"),
+    ]
+
+    async def story() -> None:
+        cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
+        async with store_of(cluster) as told:
+            told.store.add_errors(lambda: refused)
+            told.store.poke()
+            await asyncio.sleep(10)
+            assert [error.code for error in told.errors] == ["SW0432", "SW0443", "SW0440"]
+            for server in cluster.kinds.values():
+                server.list_faults = [FORBIDDEN] * 99
+                server.cut(EXPIRED)
+            await told.until(lambda: len(told.errors) == 2, limits.API_AWAY_S + 1)
+            damaged, bare = told.errors
+            assert damaged.code == "SW0440"
+            assert "no right in its namespace, so no Service, Event or status is" in bare.reason
+            refused.clear()
+            told.store.poke()
+            await told.until(lambda: len(told.errors) == 1, 1)
+            assert "in its namespace: " in told.errors[0].reason, "the Lease is held"
+
+    run(story())
+
+
 def test_when_one_right_comes_back_the_kinds_that_may_not_be_read_are_named() -> None:
     async def story() -> None:
         cluster = ScriptedCluster(SITE, deployment(), pod("a", "10.0.0.1"))
