@@ -111,7 +111,7 @@ class Owned:
 
 def _false_in(text: str, own: str, owner: str | None, counts: str | None) -> Iterator[str]:
     """In a sentence of site ``own`` on declarations that differ."""
-    of = own if "this site uses its own" in text else ""
+    of = own if re.search(r"this site (?:uses|and its edges? .* use) its own", text) else ""
     if found := re.search("in force here is (?:the nearer one, )?that of ([abc])", text):
         of = found[1]
     if counts is not None and of != counts:

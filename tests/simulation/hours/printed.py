@@ -117,7 +117,9 @@ def _is_known(truths: Sequence[Truth], key: str, name: str) -> bool:
 
 def _links(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     truth = truths[0]
-    for row in printed.table("LINK"):
+    rows = printed.table("LINK")
+    linked = {row["SITE"] for row in rows if row["STATE"].startswith("up")}
+    for row in rows:
         is_used = not re.match("flaps: |the other site holds the link back", row["ERROR"])
         if row["STATE"].startswith("up") and row["ERROR"] not in ("", "-") and is_used:
             yield f"{row['LINK']} is up and has an error"
@@ -130,6 +132,8 @@ def _links(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]
             elif row["STATE"] == "down" and row["ERROR"] in ("", "-"):
                 yield f"{row['LINK']} is down, and nothing says why"
         elif row["STATE"] == "down" and truth.is_over("severed", key, ends[0]) > JOINED_S:
+            if ends[0] in linked:
+                continue  # Its other end may have been deleted while the sites were apart.
             yield f"{row['LINK']} is down, and what is sent arrives"
 
 

@@ -3,7 +3,7 @@ themselves, not from their reports.
 """
 
 from bisect import bisect
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import permutations, product
@@ -60,6 +60,9 @@ class Truth:
         self._spilled: dict[str, deque[tuple[float, Mapping[str, int]]]] = {
             name: deque(maxlen=64) for name in world.sites
         }
+        """What other sites have served, or have now, by reason."""
+        self._answered: dict[str, Mapping[str, int]] = {name: {} for name in world.sites}
+        """Of those, what was answered by the last look: it grows while the router lives."""
         self._ready: dict[str, deque[tuple[float, int]]] = {
             name: deque(maxlen=64) for name in self.names
         }
@@ -230,14 +233,16 @@ class Truth:
 
     def _sample_spills(self, key: str, site: SimSite) -> None:
         reading = site.router.readings.reading_of(self.service)
-        spilled = dict(reading.spilled) if reading is not None else {}
+        spilled = Counter(reading.spilled if reading is not None else {})
         samples = self._spilled[key]
-        is_less = samples and any(spilled.get(why, 0) < n for why, n in samples[-1][1].items())
+        is_less = any(spilled[why] < n for why, n in self._answered[key].items())
         if self._lives.get(key) != site.lives or is_less:
             self._note(("known", key), False)  # By this router: its figures begin here.
             samples.clear()
         self._lives[key] = site.lives
-        samples.append((self.now, spilled))
+        self._answered[key] = spilled
+        pending = reading.pending.spilled if reading is not None else {}
+        samples.append((self.now, spilled + Counter(pending)))
 
     def _note(self, fact: Fact, is_so: bool) -> None:
         self._facts.note(fact, is_so)
@@ -364,7 +369,8 @@ class Truth:
         newest = samples[-1][1]
         for moment, before in samples:
             if LEAST_S <= self.now - moment <= LATELY_S:
-                grown = {why: count - before.get(why, 0) for why, count in newest.items()}
+                # A pending one may come to nothing.
+                grown = {why: max(0, n - before.get(why, 0)) for why, n in newest.items()}
                 shares.append(_share(grown, reasons))
         if not samples or self.now - samples[0][0] < LATELY_S:  # Since its start, or its removal.
             shares.append(_share(newest, reasons))
