@@ -1,7 +1,7 @@
 """The adjacencies of this router: cost and terms of each, and which ones SPF may use."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -76,9 +76,9 @@ class AdjacencySet:
         return self._edges.get(router)
 
     @property
-    def edge_sites(self) -> list[SiteId]:
-        """The sites of adjacent edges, each once."""
-        return list(dict.fromkeys(node.site for node in self._edges.values()))
+    def edges(self) -> Collection[Node]:
+        """The graph vertices of edges that are linked."""
+        return self._edges.values()
 
     def name(self, router: RouterId) -> str:
         """The site name that ``router`` gave when it linked; empty: unknown."""

@@ -129,8 +129,18 @@ class RoutingCore:
 
     @property
     def edge_sites(self) -> Sequence[SiteId]:
-        """The sites of edges that are attached here."""
-        return self._neighbours.edge_sites
+        """The sites of edges that are attached here, each once.
+
+        An edge may be linked here as a standby and attached to another router: its LSA says to
+        which one.
+        """
+        linked = self._neighbours.edges
+        return list(dict.fromkeys(edge.site for edge in linked if self._is_attached(edge)))
+
+    def _is_attached(self, edge: Node) -> bool:
+        origin, here = self._lsdb.origin(edge), self._lsdb.own.router
+        topology = origin.topology if origin is not None else None
+        return topology is not None and any(one.router == here for one in topology.adjacencies)
 
     @property
     def without_room(self) -> Mapping[RouterId, str]:

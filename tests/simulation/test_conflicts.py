@@ -174,6 +174,29 @@ def test_an_edge_whose_neighbor_differs_from_the_owner_names_both_and_serves_as_
     assert there.unused == ""
 
 
+def test_an_edge_is_said_to_follow_only_the_neighbor_that_it_is_attached_to() -> None:
+    world = World(1, "a", "b", "e", edges=frozenset({"e"}))
+    a, b, e = world.sites.values()
+    a.link(b, cost=1)
+    e.link(a, cost=1)
+    a.declare()
+    world.run(5)
+    e.link(b, cost=1)  # A standby.
+    b.declare(protocol="tcp")
+    world.run(5)
+    assert e.router.routing.table.declarations["shop"].site == a.identity.site
+
+    def said() -> str:
+        (problem,) = [p for p in b.router.problems() if p.code == "SW0304"]
+        return problem.message
+
+    assert "; this site uses its own (tcp" in said()
+    a.kill()
+    world.run(30)
+    assert e.router.routing.table.declarations["shop"].site == b.identity.site
+    assert "; this site and its edge e use its own (tcp" in said()
+
+
 def test_an_edge_that_declares_a_service_as_its_neighbor_does_knows_who_differs_from_both() -> None:
     world, _, b, e = with_an_edge()
     world.run(5)
