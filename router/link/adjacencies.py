@@ -53,15 +53,17 @@ class Adjacencies:
         return known is not None and all(one.link_drain.peer_asked for one in known.sessions)
 
     def settles(self, router: RouterId, now: float) -> bool:
-        """Whether a link to that neighbor came up a moment ago, or drains: streams may come over it
-        whose route is not known here yet, or no longer."""
+        """Whether a link to that neighbor came up, or began to drain, a moment ago: streams may
+        come over it whose route is not known here yet, or no longer. A neighbor may drain for
+        as long as it likes."""
         adjacency = self.known.get(router)
-        return adjacency is not None and any(
-            one.link_drain.is_draining
-            or one.up_at is None
-            or now - one.up_at < limits.LINK_SETTLES_S
-            for one in adjacency.sessions
-        )
+        changes = [
+            at
+            for one in (adjacency.sessions if adjacency is not None else ())
+            for at in (one.up_at, one.link_drain.begun_at)
+            if at is not None
+        ]
+        return any(now - at < limits.LINK_SETTLES_S for at in changes)
 
     @property
     def sharing(self) -> dict[RouterId, bool]:

@@ -12,9 +12,18 @@ from router.net.ports import Timer, Timers
 class LinkDrain:
     """When neither end opens more streams, an end that asked ends the link with its last stream."""
 
-    __slots__ = ("_asked", "_deadline", "_timers", "is_quiet", "peer_asked", "peer_is_quiet")
+    __slots__ = (
+        "_asked",
+        "_deadline",
+        "_timers",
+        "begun_at",
+        "is_quiet",
+        "peer_asked",
+        "peer_is_quiet",
+    )
 
     def __init__(self, timers: Timers) -> None:
+        self.begun_at: float | None = None  # When the first end wanted no more streams.
         self.is_quiet = False  # We open no more.
         self.peer_asked = False  # The neighbor asked us to.
         self.peer_is_quiet = False  # The neighbor opens no more either.
@@ -25,7 +34,7 @@ class LinkDrain:
     @property
     def is_draining(self) -> bool:
         """At least one end wants no more streams."""
-        return self._asked is not None or self.is_quiet
+        return self.begun_at is not None
 
     @property
     def is_leaving(self) -> bool:
@@ -39,6 +48,7 @@ class LinkDrain:
     def ask(self, control: LaneMux | None, fault: Fault) -> None:
         """Ask the neighbor to open no more streams; the link will end with ``fault``."""
         self._asked = fault
+        self._begin()
         if control is not None:
             control.drain()
 
@@ -55,8 +65,13 @@ class LinkDrain:
     def fall_quiet(self, lanes: LinkLanes) -> None:
         """We open no more on any lane."""
         self.is_quiet = True
+        self._begin()
         for lane in lanes.serving():
             lane.open_no_more()
+
+    def _begin(self) -> None:
+        if self.begun_at is None:
+            self.begun_at = self._timers.now()
 
     def receive(
         self, message: control.Drain | control.Last, lane: LaneMux, lanes: LinkLanes

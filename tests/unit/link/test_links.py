@@ -593,6 +593,27 @@ def test_a_neighbour_that_stops_and_still_listens_is_not_dialed_without_end() ->
     assert len(world.wires) - dialed < 20
 
 
+def test_a_link_settles_for_a_moment_after_it_came_up_or_began_to_drain() -> None:
+    """A neighbor that drains for ever is not spared for ever."""
+    world = World()
+    west, east = linked(world)
+
+    def settles() -> bool:
+        return west.links.adjacencies.settles(east.id, world.now())
+
+    assert settles()
+    world.advance(limits.LINK_SETTLES_S)
+    assert not settles()
+    west.open(east)
+    world.settle()
+    east.links.drain()
+    world.settle()
+    assert settles() and west.links.status()[0].state == "draining"
+    world.advance(limits.LINK_SETTLES_S)
+    assert not settles() and west.links.status()[0].state == "draining"
+    assert not west.links.adjacencies.settles(RouterId("0" * 16), world.now())
+
+
 def test_a_link_whose_neighbour_stops_is_draining_until_another_is_up_or_it_is_gone() -> None:
     world = World()
     west, east = linked(world)
