@@ -37,18 +37,22 @@ def candidates_of(
         party = Party(origin.node.site, names[origin.node.site])
         # The last advert of a port counts.
         adverts = {ServiceKey(told.name, told.port): told for told in origin.adverts}
+        declares: Mapping[str, ServiceProtocol] | None = None
         for key, advert in adverts.items():
             if not view.may_export(party.site, key.name):
                 continue
             is_ours = view.is_offered(party.site, key.name, advert.export_to)
             declared = view.declared.get(key.name)
-            serves, differs = (
-                _served(advert, origin, party, declared, protocols.get(key.name, {}), view, names)
-                if declared is not None
+            serves = differs = ""
+            if (
+                declared is not None
                 and (declared.conflicts or advert.serves)
                 and party.site != view.party.site
-                else ("", "")
-            )
+            ):
+                if declares is None:  # Once for a router: it may have very many services.
+                    declares = _declared_by(origin)
+                own, told = declares.get(key.name), protocols.get(key.name, {})
+                serves, differs = _served(advert, origin, party, declared, own, told, view, names)
             candidate = RemoteCandidate(
                 site=party.site,
                 site_name=party.shown,
@@ -84,24 +88,29 @@ def _protocols(others: Iterable[Origin], view: SharingView) -> Mapping[str, Prot
     return found
 
 
+def _declared_by(origin: Origin) -> Mapping[str, ServiceProtocol]:
+    """The protocol of each name that this router declares, the first one of a name."""
+    return {told.name: told.spec.protocol for told in reversed(origin.declarations)}
+
+
 def _served(
     advert: TargetsAdvert,
     origin: Origin,
     party: Party,
     declared: Declared,
+    own: ServiceProtocol | None,
     protocols: Protocols,
     view: SharingView,
     names: Mapping[SiteId, str],
 ) -> tuple[str, str]:
     """The protocol with which the router serves it, and a sentence if another one is in force here.
-    Empty: not known; none.
+    Empty: not known; none. ``own``: the protocol with which the router itself declares it.
 
     There its own declaration counts, or else that of another router of its site, or else at an
     edge that of its neighbor, or else the owner's: it refuses requests by another protocol. It says
     itself which one; who owns the name may not be the same there as here.
     """
     name, counts = declared.declaration.name, declared.declaration.spec.protocol
-    own = next((told.spec.protocol for told in origin.declarations if told.name == name), None)
     host, owner = _host_of(origin), _other_owner(name, declared, view)
     theirs, said = None, ""
     if theirs := own or protocols.get(party.site):
