@@ -72,13 +72,18 @@ class CaState(msgspec.Struct, frozen=True):
 
 
 class Dialer(msgspec.Struct, frozen=True, kw_only=True):
-    """A site with a certificate of ours. ``renews``: it is linked and can renew over the link."""
+    """A site with a certificate of ours. ``renews``: it is linked and can renew over the link.
+
+    ``lags``: one of its links, dialed by another of its routers or workers, still shows a
+    certificate of before this phase.
+    """
 
     site: str
     name: str
     ends_at: float
     connected: bool = False
     renews: bool = False
+    lags: bool = False
 
 
 class RotationPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,12 +164,14 @@ def retired(state: CaState) -> CaState:
 def plan(rotation: Rotation, dialers: Iterable[Dialer], now: float) -> RotationPlan:
     """The next step at ``now``, if ``dialers`` are all holders of a certificate of ours.
 
-    Waits for each until it is known to have completed the phase, or its certificate has ended. A
-    hurried rotation waits only for linked sites that can renew, and only briefly: counted from when
-    it was hurried, however long the phase had waited before. After a clock was set back, the
-    rotation does not wait longer than the phase may take.
+    Waits for each until it is known to have completed the phase on all its links, or its
+    certificate has ended. A hurried rotation waits only for linked sites that can renew, and only
+    briefly: counted from when it was hurried, however long the phase had waited before. After a
+    clock was set back, the rotation does not wait longer than the phase may take.
     """
-    waiting = tuple(one for one in dialers if one.site not in rotation.taken and now < one.ends_at)
+    waiting = tuple(
+        one for one in dialers if (one.lags or one.site not in rotation.taken) and now < one.ends_at
+    )
     hindering = waiting
     until = rotation.since + limits.CA_OVERLAP_S
     if rotation.hurried:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 
 from router.link.fault import Fault
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkedDialer, Neighbour
 from router.link.sessions.accepted import AcceptedLinks
 from router.link.sessions.dialed_links import DialedLinks
 from router.link.sessions.renewals import Answer, AskedForRenewal, refuse_renewal
@@ -54,8 +54,8 @@ class LinkRenewals:
         certificate (DER), its request, and a callback for the answer, now or later."""
         self._asked = asked
 
-    def dialers(self) -> list[tuple[Neighbour, bool]]:
-        """The dialers of the links that are up here, and whether each can renew its certificate."""
+    def dialers(self) -> list[LinkedDialer]:
+        """The dialers of the links that are up here."""
         return self._accepted.dialers()
 
     def tell_renewal_due(self, whom: Callable[[Neighbour], bool]) -> int:

@@ -46,3 +46,15 @@ class Neighbour(msgspec.Struct, frozen=True):
     def is_plain(self) -> bool:
         """Streams from and to it need no check by us on their way."""
         return self.terms is FREE and not self.is_edge
+
+
+class LinkedDialer(msgspec.Struct, frozen=True):
+    """The other end of an incoming link that is up.
+
+    ``renews``: it can renew its certificate over the link, and then dials the link again.
+    ``certificate``: the one that it shows (DER); empty: the link drains, so no other one follows.
+    """
+
+    neighbour: Neighbour
+    renews: bool
+    certificate: bytes

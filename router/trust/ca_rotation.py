@@ -53,6 +53,7 @@ class CaRotation:
         """The CA that issues now, and all that are trusted."""
         self._given: dict[str, str] = {}  # Serials of certificates, and the CAs sent with them.
         self._taken: set[str] = set()  # Seen here, not stored yet.
+        self._current: dict[bytes, None] = {}  # Certificates (DER) shown here: of this phase.
         self._asked: dict[str, float] = {}  # Sites, and when they were last asked to renew.
         self._proposed_at = 0.0
         self._plan: RotationPlan | None = None
@@ -84,6 +85,7 @@ class CaRotation:
         self._asked.clear()
         self._plan = None
         self._taken.clear()
+        self._current.clear()
         known = {before.ca_pem, before.other_pem}
         if state.ca_pem not in known and before.ca_pem not in (state.ca_pem, state.other_pem):
             self._tell(
@@ -126,15 +128,24 @@ class CaRotation:
         """``site`` proved that it uses ``certificate`` (DER), which shows which CAs it has
         received.
         """
-        if self.state.rotation is None or site in self.state.rotation.taken:
+        if self.state.rotation is None:
             return
         if self.state.rotation.phase == "announced":
             told = self._given.get(certificates.serial_of(certificate))
             has_taken = told == self.authority.trusted_pem
         else:
             has_taken = self.authority.issued(certificates.read(certificate))
-        if has_taken:
+        if not has_taken:
+            return
+        self._current[certificate] = None
+        if len(self._current) > limits.CA_GIVEN_MAX:
+            del self._current[next(iter(self._current))]  # Its dialer is asked to renew again.
+        if site not in self.state.rotation.taken:
             self._taken.add(site)
+
+    def is_current(self, certificate: bytes) -> bool:
+        """Whether ``certificate`` (DER), shown here, was sent in this phase of the rotation."""
+        return certificate in self._current
 
     @property
     def is_under_way(self) -> bool:

@@ -81,9 +81,9 @@ class CaFollower:
     def carry_on(self) -> None:
         """Carry on a rotation, if there is one; while it lasts, this repeats soon."""
         assert self._network is not None
-        was_under_way = self._ca.is_under_way
-        holders = self._holders.of_now(self._dialers, self._network.now()) if was_under_way else ()
-        change, asked = self._ca.step(holders)
+        ca, now = self._ca, self._network.now()
+        holders = self._holders.of_now(self._dialers, now, ca.is_current) if ca.is_under_way else ()
+        change, asked = ca.step(holders)
         self._follow(change)
         if asked and self._dialers is not None:
             self._dialers.tell_renewal_due(lambda one: one.site in asked)

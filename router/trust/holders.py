@@ -33,9 +33,11 @@ class Holders:
         self._known: tuple[Dialer, ...] = ()
         self._read_at = -math.inf
 
-    def of_now(self, linked: Dialers | None, now: float) -> tuple[Dialer, ...]:
+    def of_now(
+        self, linked: Dialers | None, now: float, is_current: Callable[[bytes], bool]
+    ) -> tuple[Dialer, ...]:
         """Sorted by site ID, each once; sites of one name with their ID. ``now``: of any clock that
-        only goes forward."""
+        only goes forward. ``is_current``: see `CaRotation.is_current`."""
         if now - self._read_at >= limits.CA_REGISTER_S:
             self._read_at, self._known = now, self._read()
         holders: dict[str, Dialer] = {}
@@ -43,14 +45,17 @@ class Holders:
             known = holders.get(one.site)
             if known is None or one.ends_at > known.ends_at:
                 holders[one.site] = one
-        for neighbour, renews in linked.dialers() if linked is not None else ():
-            known = holders.get(neighbour.site)
-            holders[neighbour.site] = Dialer(
-                site=neighbour.site,
-                name=neighbour.name,
+        for link in linked.dialers() if linked is not None else ():
+            site = link.neighbour.site
+            known = holders.get(site)
+            lags = link.renews and link.certificate != b"" and not is_current(link.certificate)
+            holders[site] = Dialer(
+                site=site,
+                name=link.neighbour.name,
                 ends_at=math.inf,
                 connected=True,
-                renews=renews or (known is not None and known.renews),
+                renews=link.renews or (known is not None and known.renews),
+                lags=lags or (known is not None and known.lags),
             )
         bearers = Counter(one.name for one in holders.values())
         return tuple(

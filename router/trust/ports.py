@@ -9,7 +9,7 @@ from certs.ca.rotation import CaState
 from certs.errors import CertError
 from certs.joining.claims import ClaimRefused, ClaimRequest, Grant, Redeemed
 from certs.links.revocation import Revocation
-from router.link.neighbour import LinkPermission, Neighbour
+from router.link.neighbour import LinkedDialer, LinkPermission, Neighbour
 from router.link.sessions.lost_races import LinkErrorCode
 from router.link.sessions.outgoing_spec import OutgoingSpec
 from router.model.errors import HandshakeRejected
@@ -114,10 +114,8 @@ ClaimResult = Redeemed | ClaimRefused | CertError | OSError
 class Dialers(Protocol):
     """The incoming links, dialed by other sites."""
 
-    def dialers(self) -> Sequence[tuple[Neighbour, bool]]:
-        """The peers of live incoming links, and whether each accepts new certificates over its
-        link.
-        """
+    def dialers(self) -> Sequence[LinkedDialer]:
+        """The peers of live incoming links."""
 
     def drop_incoming(self, reason: str) -> frozenset[SiteId]:
         """End all of them in this turn; return the sites that lose access by that."""

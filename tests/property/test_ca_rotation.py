@@ -1,8 +1,8 @@
 """Rotations of a CA in any order of upgrades, absences and restarts, by real certificates.
 
 The acceptor is the real `CaRotation` on a real directory; dialers hold the certificates that they
-received. After each step every upgraded and linked dialer could link again, whichever end
-restarts, at any time.
+received, in two workers, of which the second reads them later. After each step each worker of every
+upgraded and linked dialer could link again, whichever end restarts, at any time.
 """
 
 import ssl
@@ -30,30 +30,60 @@ from tests.unit.journal import Journal
 DAY_S = limits.DAY_S
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """The certificate that a worker shows, and the CAs that it knows."""
+
+    leaf: Leaf
+    trusted_pem: str
+
+    @property
+    def der(self) -> bytes:
+        return certificates.to_der(self.leaf.chain_pem)
+
+
 class Holder:
     """A site that dials. ``upgraded``: it renews. It redeemed a claim before all began."""
 
     def __init__(self, number: int, acceptor: "Acceptor", *, upgraded: bool) -> None:
         self.site = f"{number:032x}"
         self.acceptor, self.upgraded, self.linked = acceptor, upgraded, True
-        self.take()
+        self.newest = self.received()
+        self.workers = [self.newest, self.newest]
+        self.dial()
 
-    def take(self) -> None:
+    def received(self) -> Shown:
         """Another certificate with all CAs: by a claim, over the link, or by the resource."""
         authority, key = self.acceptor.rotating.authority, keys.generate()
         chain = authority.issue_client_leaf(key.public_key(), "t", time.time(), site_id=self.site)
-        self.leaf = Leaf(keys.to_pem(key), chain)
-        self.trusted_pem = authority.trusted_pem
         self.acceptor.rotating.given(certificates.serial_of(chain))
-        self.acceptor.rotating.shown(SiteId(self.site), certificates.to_der(chain))
+        return Shown(Leaf(keys.to_pem(key), chain), authority.trusted_pem)
+
+    def take(self) -> None:
+        """The first worker asks for another certificate, and dials with it."""
+        self.workers[0] = self.newest = self.received()
+        self.dial()
+
+    def read_again(self) -> None:
+        """The second worker reads the newest certificate, and dials with it."""
+        if self.linked and self.workers[1] is not self.newest:
+            self.workers[1] = self.newest
+            self.dial()
+
+    def dial(self) -> None:
+        """All workers dial."""
+        for one in self.workers:
+            self.acceptor.rotating.shown(SiteId(self.site), one.der)
 
     def can_link(self) -> bool:
-        """Whether both ends verify each other, strictly."""
+        """Whether each worker and the acceptor verify each other, strictly."""
         try:
-            client = contexts.client_context(self.leaf, self.trusted_pem)
-            return shows(client, self.acceptor.listener()) is not None
+            for one in self.workers:
+                client = contexts.client_context(one.leaf, one.trusted_pem)
+                if shows(client, self.acceptor.listener()) is None:
+                    return False
         except ssl.SSLError:
             return False
+        return True
 
     def dialer(self) -> Dialer:
         """As the acceptor's register and its links have it."""
@@ -63,6 +93,9 @@ class Holder:
             ends_at=self.acceptor.now + 365 * DAY_S,
             connected=self.linked,
             renews=self.linked and self.upgraded,
+            lags=self.linked
+            and self.upgraded
+            and not all(self.acceptor.rotating.is_current(one.der) for one in self.workers),
         )
 
 
@@ -99,7 +132,7 @@ class Acceptor:
         self.rotating.look()
 
     def step(self) -> None:
-        """A look of the router; who is asked and linked answers at once."""
+        """A look of the router; who is asked and linked answers at once, with its first worker."""
         _, asked = self.rotating.step([holder.dialer() for holder in self.holders])
         for holder in self.holders:
             if SiteId(holder.site) in asked:
@@ -109,6 +142,8 @@ class Acceptor:
         """Run until every linked dialer that can take the new certificate has it."""
         for _ in range(4):
             self.step()
+            for holder in self.holders:
+                holder.read_again()
             self.now += limits.CA_HURRIED_S / 10
 
 
@@ -122,7 +157,10 @@ class Step(msgspec.Struct, frozen=True):
 STEPS = st.builds(
     Step,
     what=st.sampled_from(
-        ["rotate", "hurry", "step", "settle", "restart", "offline", "online", "upgrade", "later"]
+        [
+            *("rotate", "hurry", "step", "read", "settle", "restart"),
+            *("offline", "online", "upgrade", "later"),
+        ]
     ),
     who=st.integers(0, 3),
 )
@@ -139,6 +177,11 @@ def happen(step: Step, acceptor: Acceptor) -> None:
             acceptor.settle()
         case "restart":
             acceptor.start()
+            for one in acceptor.holders:
+                if one.linked:
+                    one.dial()
+        case "read":
+            holder.read_again()
         case "offline":
             holder.linked = False
         case "online":
@@ -160,15 +203,19 @@ def come_back(holder: Holder) -> None:
         if not holder.upgraded:
             return
         holder.take()
+        holder.workers[1] = holder.newest
         assert holder.can_link(), "the resource gave what links"
     holder.linked = True
-    shown = certificates.to_der(holder.leaf.chain_pem)
-    holder.acceptor.rotating.shown(SiteId(holder.site), shown)
+    holder.dial()
 
 
 @example(  # Hurried when the phase has waited for weeks: who takes it now still has its minute.
     steps=[Step("rotate"), Step("later"), Step("hurry"), Step("upgrade"), Step("step")],
     upgraded=[False] * 4,
+)
+@example(  # The second workers read only after the phase of the first ones.
+    steps=[Step("hurry"), *[Step("step")] * 2, Step("settle"), *[Step("step")] * 2],
+    upgraded=[True] * 4,
 )
 @settings(max_examples=examples(15))
 @given(steps=histories(STEPS, 14), upgraded=st.lists(st.booleans(), min_size=4, max_size=4))

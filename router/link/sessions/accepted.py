@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from router.link import control
 from router.link.fault import Fault
-from router.link.neighbour import Neighbour
+from router.link.neighbour import LinkedDialer, Neighbour
 from router.link.sessions.doorway import Doorway
 from router.link.sessions.lost_links import LostLinks
 from router.link.sessions.session import LinkSession
@@ -156,10 +156,14 @@ class AcceptedLinks:
 
     # Dialers.
 
-    def dialers(self) -> list[tuple[Neighbour, bool]]:
-        """The dialers of the links that are up here, and whether each can renew its certificate."""
+    def dialers(self) -> list[LinkedDialer]:
+        """The dialers of the links that are up here."""
         return [
-            (session.neighbour, session.greeting.peer_renews)
+            LinkedDialer(
+                session.neighbour,
+                session.greeting.peer_renews,
+                b"" if session.link_drain.is_draining else session.leaves[1],
+            )
             for session in self.up
             if session.neighbour is not None and not session.neighbour.is_sibling
         ]

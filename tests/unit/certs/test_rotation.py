@@ -125,6 +125,16 @@ def test_it_goes_on_when_all_have_taken_it_or_their_certificates_have_ended() ->
     assert rotation.plan(rotation_at(state), [], NOW).step == "switch"
 
 
+def test_a_site_is_waited_for_until_all_its_links_show_what_one_of_them_shows() -> None:
+    taken = rotation.with_taken(rotation.announced(fresh(), fresh(), NOW), ["w"])
+    lags = west(connected=True, renews=True, lags=True)
+    assert rotation.plan(rotation_at(taken), [lags], NOW).waiting == (lags,)
+    hurried = rotation.announced(taken, fresh(), NOW, hurried=True)
+    assert rotation.plan(rotation_at(hurried), [lags], NOW).step == "wait"
+    last = rotation.plan(rotation_at(hurried), [lags], NOW + limits.CA_HURRIED_S)
+    assert last.step == "switch", "it may hang"
+
+
 def test_nobody_is_waited_for_beyond_the_overlap() -> None:
     state = rotation.switched(rotation.announced(fresh(), fresh(), NOW), NOW)
     end = NOW + limits.CA_OVERLAP_S

@@ -157,6 +157,8 @@ def test_a_new_leaf_brings_another_link_and_no_stream_is_lost() -> None:
     world.settle()
     newer = [wire for wire in live_wires(world) if wire.right.peer_certificate[:5] == b"newer"]
     assert len(newer) == 2 and len(live_wires(world)) == 4
+    shown = {one.certificate for one in east.links.renewals.dialers()}
+    assert shown == {b"newer leaf of west", b""}, "the one that drains shows no other one"
     assert [one.names for one in (there, back, *fresh)] == [["accepted"]] * 4
     for site in (west, east):
         assert site.owner.named("down", "draining") == [], "never without a way"
