@@ -15,6 +15,8 @@ _HAPPENED: Final[dict[RequestSelection, str]] = {
 _LOST: Final = ("dearer", "not-chosen")
 """Verdicts of sites that could have taken the request: the policy preferred another one."""
 _GAVE_UP: Final = "client gave up"
+_WAIT_S_MIN: Final = 0.001
+"""A shorter time is that of the router's own work."""
 
 
 def past_text(
@@ -44,7 +46,7 @@ def past_text(
                 *((item.get("port"),) if several else ()),
                 _outcome(item),
                 item.get("site"),
-                output.seconds(float(item.get("waited_s") or 0)),
+                output.seconds(_waited_s(item)),
                 _reason(item),
             )
             for item in items
@@ -66,6 +68,13 @@ _DEPARTS = {
     "age": "its connection was asked to end for its age",
     "rebalance": "its connection was asked to end: the policy would place it elsewhere",
 }
+
+
+def _waited_s(item: dict[str, Any]) -> float:
+    """How long its client waited until its last attempt, or without one until its end; in the line
+    of the site that has it, too."""
+    waited_s = max(float(item.get(wait) or 0) for wait in ("queue_s", "waited_s"))
+    return waited_s if waited_s >= _WAIT_S_MIN else 0.0
 
 
 def _outcome(item: dict[str, Any]) -> str:

@@ -136,8 +136,10 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     ``protocol`` of the service; empty: it is gone. ``site``: the serving one, or, with ``outcome``
     ``under-way``, its present one; None: none.
     ``outcome``: ``ok``, ``under-way`` or why the exchange failed; ``answer``: the status class of a
-    whole answer, ``ok`` for tcp. ``waited_s`` in the queue. ``retried_for``: why the second-last
-    attempt failed. ``held_by``: the burst hook for whose site it waited longer than for a slot.
+    whole answer, ``ok`` for tcp. ``waited_s``: in the queue only. ``queue_s``: until its last
+    attempt began, or until its end if it ended between attempts; so it includes waits for a path
+    and earlier attempts, as the phase ``queue`` does. ``retried_for``: why the second-last attempt
+    failed. ``held_by``: the burst hook for whose site it waited longer than for a slot.
     ``departs_for``: why its connection was asked to end before its client ended it, ``age`` or
     ``rebalance``; or the time-out that ended it without traffic, ``tunnel`` or ``half-closed``.
     ``session``: its hash. ``spill_reason``: why this site did not serve it, as ``reason`` of
@@ -173,3 +175,4 @@ class PastDecision(msgspec.Struct, frozen=True, kw_only=True):
     further: int
     routing_key: str = ""  # As in `ServiceView`.
     protocol: str = ""
+    queue_s: float = 0.0

@@ -63,6 +63,7 @@ def decision_of(
     if since is not None:
         waited_s += max(0.0, now - since)  # Later than now: on its way to a far site.
     is_over = record.outcome != ""
+    total_s, queue_s, *_ = record.times(record.started_at + record.total_s if is_over else now)
     site = record.site if is_over or record.begun_at < inf else None  # It waits for a site.
     is_own = seen is None and not router.is_one_of_several
     service = router.services.get(key)
@@ -77,7 +78,8 @@ def decision_of(
         overflow_reason=record.overflow_reason,
         spill_reason=record.spill_reason if site is not None else "",
         waited_s=round(waited_s, 6),
-        total_s=round(record.total_s if is_over else now - record.started_at, 6),
+        total_s=round(total_s, 6),
+        queue_s=round(queue_s, 6),
         attempts=record.attempts,
         retried_for=record.retried_for or None,
         held_by=_held_by(router, key, record, waited_s),

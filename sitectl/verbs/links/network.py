@@ -174,7 +174,8 @@ def why(
     """Show where the next request of a service would go from here, and why not elsewhere.
 
     The question takes no slot and changes nothing. With --last, --denied or --failed: the
-    decisions for its last requests, the figures they were based on, and their outcomes.
+    decisions for its last requests, the figures they were based on, and their outcomes. WAITED is
+    the time before the last attempt: for a slot, for a path, and in earlier attempts.
 
     \b
     Examples:

@@ -33,6 +33,24 @@ def test_a_request_that_waits_after_a_site_refused_it_is_at_no_site(
 
 
 @pytest.mark.parametrize(
+    ("begun_at", "outcome", "queue_s"),
+    [
+        (float("inf"), "no-route", 2.1),  # It was held for a path.
+        (float("inf"), "", 5.0),  # Likewise, until now.
+        (1.6, "target-timeout", 0.6),  # The rest is its attempt's.
+        (1.0, "ok", 0.0),
+    ],
+)
+def test_a_past_request_tells_how_long_it_waited_for_its_last_attempt(
+    begun_at: float, outcome: str, queue_s: float
+) -> None:
+    total_s = 2.1 if outcome else 0.0
+    record = RequestRecord(started_at=1.0, begun_at=begun_at, outcome=outcome, total_s=total_s)
+    told = decision_of(cast(Any, ROUTER), 6.0, str, ServiceKey("shop", 80), record)
+    assert (told.queue_s, told.waited_s) == (queue_s, 0.0)
+
+
+@pytest.mark.parametrize(
     ("outcome", "reason"),
     [
         ("overloaded", "this router is short of memory"),

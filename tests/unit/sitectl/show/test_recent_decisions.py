@@ -41,6 +41,23 @@ def test_a_request_that_no_site_served_names_the_site_that_it_was_sent_to() -> N
     assert "sent to" not in past_text([nowhere, nowhere], "shop", "all", whole=False)
 
 
+@pytest.mark.parametrize(
+    ("waits", "shown"),
+    [
+        ({"waited_s": 0.0, "queue_s": 2.1}, "2.1 s"),  # For a path: it was in no line.
+        ({"waited_s": 0.5, "queue_s": 0.0}, "500 ms"),  # In the line of the site that has it.
+        ({"waited_s": 0.5}, "500 ms"),  # Of an older router.
+        ({"waited_s": 0.0, "queue_s": 0.00016}, "0 ms"),  # It was refused at once.
+    ],
+)
+def test_the_wait_is_that_of_the_client_and_not_only_that_in_the_line(
+    waits: dict[str, float], shown: str
+) -> None:
+    failed = {**SPILLED, "outcome": "no-route", "answer": None, "site": None, **waits}
+    lines = past_text([failed, failed], "shop", "failed", whole=False).splitlines()
+    assert f"no-route  -     {shown}  " in lines[-1]
+
+
 def test_a_request_is_headed_by_the_routing_key_of_its_service() -> None:
     assert "shop:8080 at " in past_text([SPILLED], "shop", "all", whole=False)
     carried = {**SPILLED, "service": "k-0123456789abcdef0123", "port": 1, "routing_key": "shop.v2"}
