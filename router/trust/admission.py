@@ -10,7 +10,7 @@ from certs import limits as certs_limits
 from certs.ca import terms
 from certs.errors import CertError
 from certs.links.revocation import Revocation
-from router.link.fault import Fault
+from router.link.fault import OLD_CERTIFICATE, Fault
 from router.link.link_renewals import LinkRenewals
 from router.link.neighbour import LinkPermission, Neighbour
 from router.model import limits
@@ -95,6 +95,12 @@ class NeighbourCertificates:
                 f"On {self.name} run: sitectl token create FILE",
             )
         if self._is_of_another_ca(peer_certificate, neighbour):
+            if self._issuer.has_current(neighbour.site):
+                return HandshakeRejected(
+                    OLD_CERTIFICATE,
+                    f"{self.name} has replaced its CA, and {neighbour.name} has a certificate of "
+                    "the new one, but does not show it yet",
+                )
             return HandshakeRejected(
                 "revoked",
                 f"{self.name} has another CA since {neighbour.name} came",

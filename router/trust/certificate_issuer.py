@@ -102,6 +102,15 @@ class Issuer:
             return frozenset()  # Its id is barred anyway.
         return frozenset(entry.serials if entry is not None else ())
 
+    def has_current(self, site: str) -> bool:
+        """Whether ``site`` has a certificate of the CA that issues now, by the register."""
+        try:
+            entry = self.register.get(site)
+        except (CertError, OSError):
+            return False
+        chains = (one.chain for one in entry.issued if one.chain) if entry is not None else ()
+        return any(self._authority().issued(certificates.read(chain)) for chain in chains)
+
     def forget_all(self) -> None:
         """Forget all admitted sites, so that none rejoins by itself: another CA is in use, and no
         earlier claim counts."""

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from router.link.fault import Fault
+from router.link.fault import OLD_CERTIFICATE, Fault
 from router.link.sessions.race import DialOutcome, listed
 from router.link.sessions.session_faults import EXPIRED
 from router.net.ports import DialCode, DialFailure
@@ -16,6 +16,8 @@ _SAY_ALL: Final[frozenset[DialCode]] = frozenset(("clock", "proxy", "exhausted",
 """Failures whose text includes the next step, or which say nothing about the other end."""
 NEIGHBOUR_AT_FAULT = "revocations-damaged"
 """The neighbor admits no site, whatever a token says."""
+_WITHOUT_A_TOKEN: Final = (NEIGHBOUR_AT_FAULT, OLD_CERTIFICATE)
+"""Refusals that end without another token."""
 
 LinkState = Literal["up", "draining", "connecting", "down", "refused"]
 LinkErrorCode = Literal["", "clock", "copy", "proxy", "deleted", "expired", "token"]
@@ -59,7 +61,7 @@ def _first_code(codes: list[LinkErrorCode]) -> LinkErrorCode:
 
 def state_after(fault: Fault) -> Literal["down", "refused"]:
     """The state of a link that ended by ``fault``. Refused: another token may help."""
-    is_refused = fault.kind == "refused" and fault.code != NEIGHBOUR_AT_FAULT
+    is_refused = fault.kind == "refused" and fault.code not in _WITHOUT_A_TOKEN
     return "refused" if is_refused else "down"
 
 

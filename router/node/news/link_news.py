@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from router.link.fault import Fault
+from router.link.fault import OLD_CERTIFICATE, Fault
 from router.link.links import Links
 from router.link.neighbour import Neighbour
 from router.link.ports import Direction
@@ -287,7 +287,8 @@ class LinkNews:
         if not self._is_news(peer, fault.code, fault.reason):
             return
         reason = f"{peer or 'somebody'} tried to link here: {fault.reason}"
-        self._tell("warning", "link-refused", peer or "links", _sentence(reason), fault.hint)
+        severity: Severity = "info" if fault.code == OLD_CERTIFICATE else "warning"
+        self._tell(severity, "link-refused", peer or "links", _sentence(reason), fault.hint)
 
     def tls_rejected(self, code: DialCode, reason: str) -> None:
         """A TLS handshake failed on the link port; the peer is not known.

@@ -241,9 +241,10 @@ def test_what_fails_here_gives_no_advice_about_the_other_end(code: DialCode) -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "state"), [("revocations-damaged", "down"), ("revoked", "refused")]
+    ("code", "state"),
+    [("revocations-damaged", "down"), ("old-certificate", "down"), ("revoked", "refused")],
 )
-def test_a_neighbour_that_admits_no_site_has_not_refused_this_one(code: str, state: str) -> None:
+def test_a_neighbour_that_does_not_mean_this_site_has_not_refused_it(code: str, state: str) -> None:
     """So no advice to delete the link appears: it comes up when the neighbor is well."""
     fault = Fault(code, "east admits no site", kind="refused")
     verdict = judge((DialOutcome(EndpointAddress(("east", 1), "east"), fault),))

@@ -262,6 +262,15 @@ def test_who_is_refused_again_and_again_is_told_once_until_the_cause_is_another(
     assert journal.told() == ["link-refused"]
 
 
+@pytest.mark.parametrize(
+    ("code", "severity"), [("revoked", "warning"), ("old-certificate", "info")]
+)
+def test_a_refusal_that_ends_by_itself_is_no_warning(code: str, severity: str) -> None:
+    said, journal = news()
+    said.refused("west", Fault(code, "west has a newer certificate", kind="refused"))
+    assert [one.severity for one in journal.events] == [severity]
+
+
 def test_once_it_was_linked_the_same_refusal_is_news() -> None:
     said, journal = news()
     said.refused("west", refusal("its access was revoked"))

@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from certs import limits as certs_limits
 from certs.ca import terms
 from certs.ca.authority import Authority
+from certs.ca.ca_files import CaFiles
 from certs.ca.rotation import CaState
 from certs.ca.terms import TokenTerms
 from certs.certificates import expires_at, serial_of, site_uri, to_der
@@ -344,6 +345,25 @@ def test_a_certificate_that_the_register_does_not_know_is_entered_and_revoked_wi
     restarted.identity(RouterId("r"), "here")
     thief = msgspec.structs.replace(WEST, site=SiteId("22" * 16), name="thief")
     assert [refusal(restarted.admit(unregistered, one)) for one in (WEST, thief)] == ["revoked"] * 2
+
+
+@pytest.mark.parametrize(("renewed", "code"), [(False, "revoked"), (True, "old-certificate")])
+def test_a_site_that_has_renewed_by_the_new_ca_is_not_sent_for_a_token(
+    holder: Path, code: str, *, renewed: bool
+) -> None:
+    """Another of its workers was dialing when the old CA was retired."""
+    old = shown_by(holder, WEST.site)
+    files = CaFiles(holder / "secrets")
+    before, now = files.load(), time.time()
+    made, key_pem = Authority.generate("11" * 16, now)
+    assert files.change(before, CaState(key_pem, made.ca_pem))
+    trust = started(holder)
+    trust.identity(RouterId("r"), "here")
+    if renewed:
+        assert trust.admit(shown_by(holder, WEST.site), WEST) is None
+    refused = trust.admit(old, WEST)
+    assert refused is not None and refused.code == code
+    assert ("token" in refused.hint) is not renewed
 
 
 def refusal(rejected: HandshakeRejected | None) -> str:
