@@ -65,7 +65,7 @@ def table(graph: Mapping[str, Any], routers: int = 0) -> str:
     if edges:
         parts = [_rows(HEADINGS, edges, cells)]
     else:
-        parts = [NO_CALLER if graph["waiting"] else "No client has called a service here yet."]
+        parts = [NO_CALLER if graph["waiting"] else "No caller is known here."]
     if targets:
         parts += ["", _rows(TARGET_HEADINGS, targets, target_cells)]
     notes = _notes(graph)

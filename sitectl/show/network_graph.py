@@ -78,7 +78,7 @@ def table(graph: Mapping[str, Any]) -> str:
         parts.append(output.rows(("AT", *shown.HEADINGS), lines))
     else:
         unsettled = any(one["waiting"] for one in graph["sites"])
-        parts.append(shown.NO_CALLER if unsettled else "No client has called a service yet.")
+        parts.append(shown.NO_CALLER if unsettled else "No caller is known.")
     if graph["targets"]:
         rows = [(output.safe(one["site"]), *shown.target_cells(one)) for one in graph["targets"]]
         parts += ["", output.rows(("SITE", *shown.TARGET_HEADINGS), rows)]

@@ -311,7 +311,7 @@ def test_a_site_without_callers_shows_what_its_targets_did_for_others(
 ) -> None:
     stage.router.graph = msgspec.structs.replace(pictures.a_graph(), edges=())
     with looking(chromium, stage, AT) as page:
-        expect(page.get_by_text("No client has called a service here yet.")).to_be_visible()
+        expect(page.get_by_text("No caller is known here.")).to_be_visible()
         rows = page.get_by_role("table", name="Targets of this site").locator("tbody tr")
         expect(rows).to_have_count(len(pictures.CALLED_TARGETS))
 
@@ -462,7 +462,7 @@ def test_what_is_chosen_far_down_the_list_comes_into_view(
 def test_before_the_first_request_it_says_so(chromium: Browser, stage: Stage) -> None:
     stage.router.graph = msgspec.structs.replace(pictures.a_graph(), edges=(), named_share=None)
     with looking(chromium, stage, AT) as page:
-        expect(page.get_by_text("No client has called a service here yet.")).to_be_visible()
+        expect(page.get_by_text("No caller is known here.")).to_be_visible()
         keep_picture(page, "service-graph-empty")
 
 
@@ -577,7 +577,7 @@ def test_the_page_of_a_service_has_its_callers(chromium: Browser, stage: Stage) 
         expect(all_calls(page).locator("tbody tr")).to_have_count(9)
         page.goto(f"{stage.url}#/services/shop:8080")
         stage.router.graph = pictures.a_graph(*pictures.CALLS[1:4])
-        expect(card).to_contain_text("No client has called shop:8080 here yet.", timeout=SOON_MS)
+        expect(card).to_contain_text("No caller of shop:8080 is known here.", timeout=SOON_MS)
 
 
 def test_a_service_that_carries_a_routing_key_is_named_by_it(

@@ -213,7 +213,7 @@ def test_a_site_that_serves_other_sites_alone_shows_its_targets(
     with looking(chromium, stage, AT) as page:
         expect(page.locator(".call-place")).to_have_count(2)
         expect(page.get_by_role("option", name=re.compile("^clients of west"))).to_have_count(1)
-        expect(page.get_by_text("No client has called a service here yet.")).to_be_visible()
+        expect(page.get_by_text("No caller is known here.")).to_be_visible()
         expect(all_calls(page)).to_have_count(0)
         page.locator(".call-place", has_text="10.8.0.4").hover()
         expect(details(page, "10.8.0.4:8080")).to_contain_text("9/s")

@@ -115,7 +115,8 @@ def test_of_several_routers_it_says_whose_calls_these_are() -> None:
 
 
 def test_an_empty_graph_says_why() -> None:
-    assert shown.table(graph()) == "No client has called a service here yet."
+    # It denies no call: a router forgets callers when it restarts, and after a day without one.
+    assert shown.table(graph()) == "No caller is known here."
     assert "name-callers is false" in shown.table(graph(enabled=False))
 
 
@@ -207,7 +208,7 @@ def test_targets_are_a_table_below_with_their_figures() -> None:
 
 def test_a_site_without_clients_shows_its_targets() -> None:
     text = shown.table(graph(targets=[target()]))
-    assert "No client has called a service here yet." in text and "10.0.0.5:8080" in text
+    assert "No caller is known here." in text and "10.0.0.5:8080" in text
 
 
 def test_a_picture_leads_on_to_the_targets_of_the_site() -> None:

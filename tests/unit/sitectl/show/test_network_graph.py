@@ -51,7 +51,7 @@ def test_a_site_that_does_not_answer_is_named() -> None:
 
 def test_without_an_edge_it_denies_no_calls_whose_callers_are_not_settled() -> None:
     quiet, called = SiteGraph("east", graph()), SiteGraph("west", graph(waiting=1))
-    assert network_graph.table(joined([quiet])) == "No client has called a service yet."
+    assert network_graph.table(joined([quiet])) == "No caller is known."
     assert network_graph.table(joined([quiet, called])) == "No caller is known yet."
 
 

@@ -30,13 +30,12 @@ export function OldFigures({ answer }) {
   </p>`;
 }
 
-/** Says why there is no edge. @param {{graph: any, service?: string}} props */
+/** Says why there is no edge. It denies no call: a router forgets callers when it restarts, and
+ * after a day without a call. @param {{graph: any, service?: string}} props */
 export function NoCallers({ graph, service = "" }) {
   return graph.enabled
-    ? html`<${Empty} hint="Callers appear a few seconds after their first request, in a namespace after up to two minutes.">
-        ${graph.waiting
-          ? `No caller ${service ? `of ${service} ` : ""}is known yet.`
-          : `No client has called ${service || "a service"} here yet.`}
+    ? html`<${Empty} hint="Callers appear a few seconds after their first request, in a namespace after up to two minutes. A router that restarts forgets them.">
+        No caller ${service ? `of ${service} ` : ""}is known ${graph.waiting ? "yet" : "here"}.
       <//>`
     : html`<${Empty} hint=${html`<code>${sitectl("update --name-callers")}</code>`}>
         Callers are not named here.
