@@ -75,7 +75,7 @@ def test_without_a_target_here_it_is_said_that_the_other_site_is_full(net: Netwo
     target.hold()
     clients = sending(near.address, SHOP_PORT, 3)
     until(
-        lambda: "; every other site that may serve it is full: 2 requests wait." in _said(near),
+        lambda: "; no site that is reached and may serve it has room: 2 requests" in _said(near),
         "far is full",
     )
     target.release()

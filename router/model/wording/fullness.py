@@ -8,7 +8,6 @@ from typing import Final
 
 EVERY_SITE_IS_FULL: Final = "every site that may serve it is full"
 EVERY_REACHED_IS_FULL: Final = "every site that is reached and may serve it is full"
-EVERY_OTHER_IS_FULL: Final = "every other site that may serve it is full"
 KEPT_FOR_OTHERS: Final = (
     "it is sheddable, and every site that may serve it is full or keeps its rest for others"
 )

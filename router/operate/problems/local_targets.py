@@ -8,7 +8,7 @@ from router.balance.site.spills import LocalTargets
 from router.model.addresses import join
 from router.model.events import Note, Problem
 from router.model.ids import ServiceKey, by_cost
-from router.model.wording.fullness import EVERY_OTHER_IS_FULL
+from router.model.wording.fullness import NO_SITE_HAS_ROOM
 from router.model.wording.traffic import REQUEST, noun_of, waiting_count
 from router.node.problems.left_out import NOTHING, LeftOut
 from router.node.site_router import SiteRouter
@@ -155,7 +155,7 @@ def _goes(one: PortTargets) -> str:
         noun = "other site" if len(rest) == 1 else "other sites"
         parts.append(f"{per_s_text(sum(map(to.__getitem__, rest)))} to {len(rest)} {noun}")
     if one.queue is not None:
-        parts.append(f"{EVERY_OTHER_IS_FULL}: {_meets(one.queue, one.noun, some_go=bool(parts))}")
+        parts.append(f"{NO_SITE_HAS_ROOM}: {_meets(one.queue, one.noun, some_go=bool(parts))}")
     if parts:
         return ", ".join(parts)
     elsewhere = ", ".join(one.elsewhere[:SITES_NAMED])

@@ -14,6 +14,7 @@ from router.operate.problems.local_targets import (
 from router.service.figures import QueueNow, TargetInfo
 
 SHOP = ServiceKey("shop", 8080)
+NONE = "no site that is reached and may serve it has room"
 
 
 def target(number: int, error: str = "connection refused", since: float = 0.0) -> TargetInfo:
@@ -83,9 +84,8 @@ def test_a_tcp_service_has_connections_not_requests() -> None:
         return message
 
     assert "; connections go to cloud, north." in said(None)
-    full = "every other site that may serve it is full"
-    assert f"{full}: 1 connection waits." in said("waits", 1)
-    assert f"{full}: connections are refused." in said("full", 10)
+    assert f"{NONE}: 1 connection waits." in said("waits", 1)
+    assert f"{NONE}: connections are refused." in said("full", 10)
 
 
 def test_an_ejection_is_shown_with_its_begin_not_as_if_all_of_it_were_left() -> None:
@@ -119,21 +119,19 @@ def test_one_of_several_is_a_warning() -> None:
 
 
 def test_while_the_other_sites_are_full_it_does_not_say_that_requests_go_there() -> None:
+    """Nor that all of them are full: some may be drained, ejected or not reached."""
+
     def said(outlook: Outlook, waiting: int = 0, cloud: float = 0.0) -> str:
         one = found(0, target(1), cloud=cloud)
         queue = QueueNow(outlook, waiting, 10, 1.0)
         (message,) = messages(msgspec.structs.replace(one, queue=queue))
         return message.split("; ")[1].split(". ")[0]
 
-    assert said("waits") == "every other site that may serve it is full: the next request waits"
-    assert said("waits", 1) == "every other site that may serve it is full: 1 request waits"
-    assert said("waits", 7, cloud=4.0) == (
-        "4.0/s go to cloud, every other site that may serve it is full: 7 requests wait"
-    )
-    assert said("full") == "every other site that may serve it is full: the next request is refused"
-    assert said("full", 10) == "every other site that may serve it is full: requests are refused"
-    assert said("full", 10, cloud=4.0) == (
-        "4.0/s go to cloud, every other site that may serve it is full: the rest is refused"
-    )
+    assert said("waits") == f"{NONE}: the next request waits"
+    assert said("waits", 1) == f"{NONE}: 1 request waits"
+    assert said("waits", 7, cloud=4.0) == (f"4.0/s go to cloud, {NONE}: 7 requests wait")
+    assert said("full") == f"{NONE}: the next request is refused"
+    assert said("full", 10) == f"{NONE}: requests are refused"
+    assert said("full", 10, cloud=4.0) == (f"4.0/s go to cloud, {NONE}: the rest is refused")
     (steady,) = messages(msgspec.structs.replace(found(0, target(1)), knows_room=False))
     assert "; other sites serve: cloud, north." in steady
