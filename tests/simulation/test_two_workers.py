@@ -24,7 +24,7 @@ def test_requests_do_not_fall_while_they_wait_for_another_way_after_a_lost_link(
 def test_figures_of_the_first_worker_alone_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     hour = WorkerHour(3)
     hour.rates |= {"a": 0, "w": 40}
-    monkeypatch.setattr(combined_figures, "together", lambda each: each[0])
+    monkeypatch.setattr(combined_figures, "together", lambda each, ended: each[0])
     assert any("requests: 0.0/s" in wrong for wrong in hour.play(20.0))
 
 
