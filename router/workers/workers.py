@@ -80,11 +80,13 @@ class Workers:
         tell: Tell,
         *,
         logs_to_file: bool,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.count = count
+        self._monotonic = monotonic
         self._command, self._lead = tuple(command), lead
         self._logs_to_file = logs_to_file
-        self.all = tuple(WorkerState(index) for index in range(1, count))
+        self.all = tuple(WorkerState(index, monotonic) for index in range(1, count))
         self.reports = WorkerReports(self.all, tell, logs_to_file=logs_to_file)
         self._number = 0
         self.gone = MetricValues({}, {})
@@ -128,7 +130,7 @@ class Workers:
         """Restart it whenever it ends, after a pause that grows while it does not last."""
         failures = 0
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began = self._monotonic()
             try:
                 ending = await self._live(one)
             except (OSError, RuntimeError) as error:  # The last: a thread could not be started.
@@ -137,7 +139,7 @@ class Workers:
                 ending = Ending(why, has_begun=False)
             if self._stopping.is_set():
                 return
-            lasted_s = time.monotonic() - began
+            lasted_s = self._monotonic() - began
             failures = 0 if lasted_s >= limits.WORKER_LASTS_S else failures + 1
             one.why = ending.why
             self.reports.ended(one, ending)
@@ -241,7 +243,7 @@ class Workers:
         asked_at = figures_at = ports_at = 0.0
         while True:
             self._lead_all()
-            now = time.monotonic()
+            now = self._monotonic()
             if now - asked_at >= limits.WORKER_ASK_S:
                 asked_at = now
                 for one in self.all:
@@ -318,7 +320,7 @@ class Workers:
             return False
         if _OFFERED not in hello:
             return False
-        now = time.monotonic()
+        now = self._monotonic()
         if any(not one.ready and now < one.awaited_until for one in self.all):
             return True
         ready = [one for one in self.all if one.serves and one.given is not None]

@@ -7,6 +7,7 @@ import pytest
 from router.documents.division import WHOLE
 from router.workers import combined_figures
 from tests.examples import seeds
+from tests.simulation import worker_hours
 from tests.simulation.worker_hours import WorkerHour
 
 MINUTE_S: Final = 60.0
@@ -26,6 +27,18 @@ def test_figures_of_the_first_worker_alone_are_noticed(monkeypatch: pytest.Monke
     hour.rates |= {"a": 0, "w": 40}
     monkeypatch.setattr(combined_figures, "together", lambda each, ended: each[0])
     assert any("requests: 0.0/s" in wrong for wrong in hour.play(20.0))
+
+
+def test_requests_of_a_worker_that_died_count_no_longer_than_they_are_of_the_last_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker_hours, "ACTS", {"none": lambda hour: None})
+    hour = WorkerHour(3)
+    hour.rates |= {"a": 40, "w": 40}
+    assert list(hour.play(25.0)) == []
+    hour.kill()
+    hour.rates |= {"a": 1, "w": 1}
+    assert list(hour.play(30.0)) == []
 
 
 def test_slots_that_both_workers_have_are_noticed() -> None:

@@ -91,7 +91,8 @@ class TwoWorkers:
         self.second.join(self.first)
         self._number = 0
         lead = Lead("", frozenset())
-        self.workers = Workers(2, (), lambda: lead, world.tell, logs_to_file=False)
+        now = self.first.network.now
+        self.workers = Workers(2, (), lambda: lead, world.tell, logs_to_file=False, monotonic=now)
         (self.state,) = self.workers.all
         self.whole = RouterFigures(self.workers)
         self._leading = _Operators(self.first, self.whole)
