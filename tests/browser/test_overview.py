@@ -229,7 +229,7 @@ SENTENCES: Final[dict[str, tuple[Live, str, str]]] = {
     "ejected-before": (
         over("ejected"),
         "shop spills to west.",
-        "139/s of 142/s left east because its targets were ejected.",
+        "139/s of 142/s left east because it had ejected targets and no ready one.",
     ),
     "calm": (
         pictures.many_sites(),

@@ -26,7 +26,7 @@ REASONS: Final = {
     "it is drained": "drained",
     "it has no ready target": "no-target",
     "it has no target of its own": "no-target",
-    "its targets are ejected": "ejected",
+    "it has ejected targets and no ready one": "ejected",
     "attempts here failed": "failover",
     "the policy chooses other sites too": "policy",
     "sessions stay at other sites": "session",
