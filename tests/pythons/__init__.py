@@ -56,7 +56,6 @@ CHOSEN = (
         f"{UNIT}/{path}.py"
         for path in (
             *(
-                "trust/test_clock",
                 "trust/test_certificate_issuer",
                 "trust/test_certificate_renewal",
             ),
