@@ -48,3 +48,32 @@ def test_slots_that_both_workers_have_are_noticed() -> None:
         hour.world[name].apply()
     hour.rates |= {"a": 40, "w": 40}
     assert any("in hand" in wrong for wrong in hour.play(10.0))
+
+
+def steady(monkeypatch: pytest.MonkeyPatch, seed: int, rate: int, seconds: float) -> WorkerHour:
+    """An hour without faults, after that many seconds; each site gets ``rate`` a second."""
+    monkeypatch.setattr(worker_hours, "ACTS", {"none": lambda hour: None})
+    monkeypatch.setattr(worker_hours, "RATES", (rate,))
+    hour = WorkerHour(seed)
+    assert list(hour.play(seconds)) == []
+    return hour
+
+
+def test_requests_of_a_worker_are_in_the_rates_after_it_died(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hour = steady(monkeypatch, 3, 40, 25.0)
+    ((_, before),) = hour.site.rows
+    hour.kill()
+    ((_, after),) = hour.site.rows
+    assert before.requests_per_s > 50
+    assert 0.85 * before.requests_per_s < after.requests_per_s <= 1.05 * before.requests_per_s
+
+
+def test_of_two_workers_not_all_slots_are_said_to_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    hour, said = steady(monkeypatch, 1, 10, 22.0), set[str]()
+    for _ in range(6):
+        assert list(hour.play(1.0)) == []
+        said |= {row.why for _, row in hour.site.rows}
+    assert any("the worker they came to had none free when they left" in why for why in said)
+    assert not any("none was free" in why for why in said)

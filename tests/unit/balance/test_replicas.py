@@ -587,3 +587,37 @@ def test_a_sheddable_request_goes_to_no_router_that_is_full_while_another_keeps_
     here.balancer.report_load(OTHER, 0, 1, 4, 0.0, used_up, router=RouterId("8"))
     choice = here.balancer.select(0.0, asked=Asked(sheddable=True))
     assert isinstance(choice, Decision) and choice.site == THIRD
+
+
+def test_a_drain_of_another_router_of_this_site_is_not_why_requests_leave() -> None:
+    here = Here(1)
+    drained = candidate("own2", OWN, targets_ready=0, draining=True, drained=True)
+    here.balancer.set_remotes([drained, candidate("far")])
+    here.take()
+    choice = here.balancer.select(0.0, frozenset(), asked=Asked())
+    assert not isinstance(choice, NoChoice)
+    assert (choice.site, choice.overflow_reason) == (OTHER, "full")
+
+
+@pytest.mark.parametrize("second", [True, False, None])
+def test_a_site_of_several_routers_is_drained_if_one_that_takes_nothing_is(
+    second: bool | None,
+) -> None:
+    """The documents of a site are the same for all its routers; one of them may stop as well."""
+    here = Here(None)
+    routers = [
+        candidate(name, targets_ready=0, draining=True, drained=drained)
+        for name, drained in (("far1", second), ("far2", True))
+    ]
+    here.balancer.set_remotes(routers)
+    (_, there) = here.balancer.explain(0.0).candidates
+    assert there.reason == "it is drained and takes nothing new of this service"
+
+
+@pytest.mark.parametrize(("ready", "verdict"), [(1, "chosen"), (0, "no-target")])
+def test_a_site_is_not_drained_while_one_of_its_routers_is_not(ready: int, verdict: str) -> None:
+    here = Here(None)
+    drained = candidate("far1", targets_ready=0, draining=True, drained=True)
+    here.balancer.set_remotes([drained, candidate("far2", targets_ready=ready)])
+    (_, there) = here.balancer.explain(0.0).candidates
+    assert there.verdict == verdict

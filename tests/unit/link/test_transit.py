@@ -162,6 +162,22 @@ def test_another_site_opens_no_stream_in_our_name_unless_it_leads_to_us(goes_on:
         assert (handler.calls[0] == ("refused", "no-route", -1)) is not brings_ours
 
 
+def test_a_router_that_stops_refuses_streams_in_its_name_as_any_other_without_a_word() -> None:
+    world = World()
+    west, middle, _ = chain(world, "west", "middle", "east")
+    keeps_it_up = west.open(middle)
+    world.settle()
+    asked = type(west.request(middle))((middle.id,), "web", 80, "tcp", middle.identity.site)
+    handler, offered = Recorder(), len(middle.owner.offered)
+    assert west.links.open_stream(asked, handler) is not None
+    middle.links.drain()
+    world.settle()
+    assert keeps_it_up.names == ["accepted"]
+    assert handler.calls[0] == ("refused", "draining", -1)
+    assert not middle.owner.named("may bring ours")
+    assert len(middle.owner.offered) == offered
+
+
 def test_a_router_of_our_own_site_opens_streams_in_our_name() -> None:
     world = World()
     west = Router(world, "west", router="a" * 16, site="one")

@@ -154,6 +154,22 @@ def test_a_link_that_flaps_at_each_worker_of_the_neighbor_is_told_of_once() -> N
     assert journal.told() == ["link-steady"]
 
 
+def test_a_connection_that_is_gone_flaps_no_more() -> None:
+    """Its end is reported, so the others are steady when they are."""
+    journal = Journal()
+    said = LinkNews(journal.tell, cast(Any, Dialed()), NAMES, cast(Any, None), still)
+    other = msgspec.structs.replace(WEST, router=RouterId("5" * 16))
+    for one in (WEST, other):
+        said.up(one, 1, "to-here", "incoming")
+        said.held(one.router, 5.0)
+    said.down(WEST.router, "it is silent")
+    said.stayed(other.router)
+    assert journal.told() == ["link-up", "link-flapping", "link-steady"]
+    said.up(WEST, 1, "to-here", "incoming")
+    said.held(other.router, 5.0)
+    assert journal.told() == ["link-flapping"]
+
+
 def test_a_worker_does_not_say_that_a_link_is_the_last_one() -> None:
     """Another worker may have a connection of it."""
     journal = Journal()

@@ -275,6 +275,24 @@ def test_the_sentence_says_what_is_full_and_where_requests_go_and_nothing_in_cal
     assert now.why == "" and now.requests_per_s == 0 and now.p50_s is None
 
 
+def test_of_a_site_of_two_routers_not_all_slots_are_said_to_be_used() -> None:
+    """Each router has a share of the slots, and the other one may have free ones."""
+    world = World(3, "a", "b", "a2")
+    a, b, a2 = world.sites.values()
+    a2.join(a)
+    a.link(b, cost=5)
+    a.declare()
+    a.serve(1, capacity=10, service_s=1.0)
+    b.serve(1, capacity=100)
+    world.run(5)
+    recorder = HistoryRecorder(a.network, a.router)
+    recorder.start()
+    a.offer(30, 10)
+    world.run(10)
+    ((_, now),) = living_of(a, recorder).services()
+    assert "on average, and the router they came to had none free when they left: " in now.why
+
+
 def stopped_while_requests_leave(world: World) -> HistoryRecorder:
     """Router a stops while its requests go to b for want of slots."""
     a, b = world["a"], world["b"]
