@@ -115,8 +115,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
         return self.declarers(service).union(claim.site for claim in claims)
 
     def has_other_protocol(self, counts: Declared) -> bool:
-        """Whether another site declares the name of ``counts`` by another protocol, seen here or
-        not: sites that see it refuse requests by the one of ``counts``."""
+        """Whether any router declares the name of ``counts`` by another protocol, seen here or not:
+        sites where that counts refuse requests by the one of ``counts``."""
         name, protocol = counts.declaration.name, counts.declaration.spec.protocol
         return any(
             claim.declaration.spec.protocol != protocol for claim in self.claims.get(name, ())
