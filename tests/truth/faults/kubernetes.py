@@ -9,8 +9,9 @@ from tests.truth.faults.names import named
 from tests.truth.faults.targets import LINKS_ARE_UP, SERVES
 
 _PODS = "Role/spillway-router: Pod objects cannot be read: pods is forbidden"
-_LEASE = (
-    "Role/spillway-router: the Lease of the site cannot be held, so no Service, Event or status"
+_NONE = (
+    "Role/spillway-router: this router has no right in its namespace, so no Service, Event or "
+    "status is written"
 )
 _EXITS = {fault.STATUS: 3, fault.STATUS_JSON: 3, fault.CHECK: 1}
 _ELSEWHERE = LINKS_ARE_UP | SERVES | SERVED | silent("no site or link is concerned", fault.TOPOLOGY)
@@ -66,15 +67,15 @@ RIGHTS_REVOKED = Fault(
     name="all rights of the router are revoked",
     clients="are served as before, by the targets that were known",
     shown={
-        fault.STATUS: f"degraded…SW0432 {_LEASE} is written",
+        fault.STATUS: f"degraded…SW0432 {_NONE}",
         fault.STATUS_JSON: "ready: true, problems: SW0432, SW0443, notes: none",
         fault.CHECK: "ERROR    SW0467  Role/spillway-router does not let the router get, list, "
-        f"watch pods…WARNING  SW0432  {_LEASE} is written",
-        fault.TOP: f"near: ready, … problems…SW0432 {_LEASE}",
-        fault.EVENTS: f"SW0432                {_LEASE}",
+        f"watch pods…WARNING  SW0432  {_NONE}",
+        fault.TOP: f"near: ready, … problems…SW0432 {_NONE}",
+        fault.EVENTS: f"SW0432                {_NONE}",
         fault.METRICS: 'spillway_problems{code="SW0432"}',
         fault.ALERTS: "SpillwayProblem",
-        fault.OVERVIEW: f"SW0432 {_LEASE}",
+        fault.OVERVIEW: f"SW0432 {_NONE}",
     },
     silent=_ELSEWHERE
     | silent(
