@@ -117,7 +117,7 @@ def _is_known(truths: Sequence[Truth], key: str, name: str) -> bool:
 
 def _links(truths: Sequence[Truth], key: str, printed: Printed) -> Iterator[str]:
     truth = truths[0]
-    rows = printed.table("LINK")
+    rows = list(printed.table("LINK"))
     linked = {row["SITE"] for row in rows if row["STATE"].startswith("up")}
     for row in rows:
         is_used = not re.match("flaps: |the other site holds the link back", row["ERROR"])
