@@ -214,9 +214,11 @@ class Renewer:
             ends_at = certificates.expires_at(one.credential.leaf.chain_pem)
             if one.error and now >= (one.due_at + ends_at) / 2:
                 told = "ended" if now >= ends_at else "ends"
+                is_new = one.error == self._old_when_new.get(name, (None, ""))[1]
+                again = "is due again" if is_new else "was not renewed"
                 message = (
-                    f"The certificate of link {name} {told} at {clocks.utc(ends_at)} and was not "
-                    f"renewed: {one.error}."
+                    f"The certificate of link {name} {told} at {clocks.utc(ends_at)} and {again}: "
+                    f"{one.error}."
                 )
                 hint = f"{one.step}: sitectl link renew {name}"
                 found.append(Problem(code="SW0670", message=message, hint=hint))
@@ -337,18 +339,18 @@ class Renewer:
         error = f"{site} gives none that is new: {text}"
         self._old_when_new[name] = (made, error)
         if not told:
-            self._tell_not_renewed(name, error)
+            self._tell_not_renewed(name, f"is due again at once: {error}")
         return True
 
-    def _tell_not_renewed(self, name: str, error: str) -> None:
-        text = f"The certificate of link {name} was not renewed: {error}"
+    def _tell_not_renewed(self, name: str, what: str) -> None:
+        text = f"The certificate of link {name} {what}"
         line = self._status_of(name)
         is_refused = line is not None and line.state == "refused"  # Nothing else will fix it.
         self._tell("error" if is_refused else "warning", "certificate-not-renewed", name, text)
 
     def _failed(self, name: str, one: _Renewal, error: str, step: str = "") -> None:
         if error != one.error:
-            self._tell_not_renewed(name, error)
+            self._tell_not_renewed(name, f"was not renewed: {error}")
         one.error, one.step = error, step or f"Look at {one.token.site_name}, then"
         self._pause(one)
 

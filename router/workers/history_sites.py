@@ -15,7 +15,8 @@ from router.routing.table import RouteTable
 
 
 class _Gone(msgspec.Struct, frozen=True):
-    """The last data on a site before it became unreachable. ``since``: monotonic seconds."""
+    """The last data on a site before it became unreachable, or its way costlier. ``since``:
+    monotonic seconds."""
 
     path_cost: int
     since: float
@@ -24,35 +25,52 @@ class _Gone(msgspec.Struct, frozen=True):
 class HistorySites:
     """Compares each route table with the previous one.
 
-    A site that leaves stays in its place in the order for as long as samples name it.
+    A site that leaves stays in its place in the order for as long as samples name it. A site whose
+    link goes down has a costlier way for a moment, until all routers know that it is gone: its
+    place is that of the previous way.
     """
 
-    __slots__ = ("_gone", "_name_of", "_table")
+    __slots__ = ("_before_detour", "_gone", "_name_of", "_table")
 
     def __init__(self, name_of: Callable[[SiteId], str]) -> None:
         """``name_of``: the present or last name of a site."""
         self._name_of = name_of
         self._table: RouteTable | None = None
         self._gone: dict[SiteId, _Gone] = {}
+        self._before_detour: dict[SiteId, _Gone] = {}
+        """Sites whose way became costlier in the last `ABSENT_DETOUR_S`, with the cost before."""
 
     def look(self, table: RouteTable, now: float) -> None:
         """Take ``table``, which the router uses now. O(sites) if it is a new one."""
         before, self._table = self._table, table
         gone = self._gone
         if before is not None and before is not table:
-            there = {site for site, one in table.sites.items() if one.path_cost is not None}
-            for site, one in before.sites.items():
-                if one.path_cost is not None and site not in there:
-                    gone.pop(site, None)  # The newest is last.
-                    gone[site] = _Gone(one.path_cost, now)
-            for site in gone.keys() & there:
-                del gone[site]
+            self._compare(before, table, now)
         oldest = now - limits.HISTORY_S - limits.HISTORY_STEP_S
         while gone:
             first = next(iter(gone))
             if len(gone) <= limits.HISTORY_GONE_SITES_MAX and gone[first].since >= oldest:
                 break
             del gone[first]
+
+    def _compare(self, before: RouteTable, after: RouteTable, now: float) -> None:
+        gone, detours = self._gone, self._before_detour
+        for site, last in list(detours.items()):
+            if now - last.since >= limits.ABSENT_DETOUR_S:
+                del detours[site]
+        costs = {site: one.path_cost for site, one in after.sites.items()}
+        for site, one in before.sites.items():
+            cost = costs.get(site)
+            if one.path_cost is None:
+                continue
+            if cost is None:
+                known = detours.pop(site, None)
+                gone.pop(site, None)  # The newest is last.
+                gone[site] = _Gone(known.path_cost if known is not None else one.path_cost, now)
+            elif cost > one.path_cost:
+                detours.setdefault(site, _Gone(one.path_cost, now))
+        for site in [site for site in gone if costs.get(site) is not None]:
+            del gone[site]
 
     def of(self, own: OwnIdentity, served: Collection[SiteId]) -> tuple[HistorySite, ...]:
         """This site, whether it served or not, and each of ``served``, by the last table."""

@@ -138,6 +138,7 @@ def test_a_certificate_that_is_old_when_it_is_new_tells_of_the_clocks_and_is_ask
     assert len(west.asked) <= 3
     (problem,) = west.renewer.problems()
     assert problem.code == "SW0670" and "about 400 days ago" in problem.message
+    assert " and is due again: east gives none that is new: " in problem.message
     assert "clocks differ" in problem.message and "asked too often" not in problem.message
     assert problem.hint == "When the clocks agree: sitectl link renew east"
     assert west.journal.codes.count("certificate-not-renewed") == 1

@@ -77,6 +77,20 @@ def test_a_site_without_a_path_keeps_its_cost_and_one_that_is_back_has_its_new_o
     assert told(sites, "far", "near")[1] == ("near", "id of near", 9, 9)
 
 
+def test_a_site_that_had_a_detour_for_a_moment_keeps_the_cost_of_its_way() -> None:
+    """It read "gone, cost 7" for 40 ms over another site, while both links of it drained."""
+    sites = HistorySites(name_of)
+    for at, cost in ((0.0, 3), (10.0, 7), (10.1, 9), (10.3, None)):
+        sites.look(table(far=cost), at)
+    assert told(sites, "far") == [("far", "id of far", None, 3)]
+    for at, cost in ((20.0, 7), (21.0, 3), (22.0, None)):  # It was the way again.
+        sites.look(table(far=cost), at)
+    assert told(sites, "far") == [("far", "id of far", None, 3)]
+    for at, cost in ((30.0, 3), (31.0, 7), (31.0 + limits.ABSENT_DETOUR_S, None)):
+        sites.look(table(far=cost), at)
+    assert told(sites, "far") == [("far", "id of far", None, 7)]
+
+
 def test_of_more_than_there_is_room_for_the_newest_are_known() -> None:
     sites = HistorySites(name_of)
     many = [f"s{number}" for number in range(limits.HISTORY_GONE_SITES_MAX + 1)]
