@@ -103,7 +103,7 @@ def test_a_router_whose_pod_is_not_ready_is_named_by_the_others(
         soon(lambda asked=asked: asked.get("status")["replicas"] == 2, "linked", one, other)  # type: ignore[misc]
 
         def named(asked: Router = asked, missed: str = missed) -> bool:
-            told = f"The router of pod {missed} does not serve since 20:00:00 UTC: its pod is not"
+            told = f"The router of pod {missed} does not serve since 2026-11-28 20:00:00 UTC: its"
             return any(told in note["message"] for note in asked.get("status")["notes"])
 
         assert not named()
