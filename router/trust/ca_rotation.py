@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from certs import certificates, clocks
 from certs.ca import rotation
 from certs.ca.authority import Authority
@@ -54,6 +56,7 @@ class CaRotation:
         self._given: dict[str, str] = {}  # Serials of certificates, and the CAs sent with them.
         self._taken: set[str] = set()  # Seen here, not stored yet.
         self._current: dict[bytes, None] = {}  # Certificates (DER) shown here: of this phase.
+        self._lag_since: dict[str, float] = {}  # Sites that have taken it, when one was first seen.
         self._asked: dict[str, float] = {}  # Sites, and when they were last asked to renew.
         self._proposed_at = 0.0
         self._plan: RotationPlan | None = None
@@ -86,6 +89,7 @@ class CaRotation:
         self._plan = None
         self._taken.clear()
         self._current.clear()
+        self._lag_since.clear()
         known = {before.ca_pem, before.other_pem}
         if state.ca_pem not in known and before.ca_pem not in (state.ca_pem, state.other_pem):
             self._tell(
@@ -137,6 +141,7 @@ class CaRotation:
             has_taken = self.authority.issued(certificates.read(certificate))
         if not has_taken:
             return
+        self._current.pop(certificate, None)  # The newest is last.
         self._current[certificate] = None
         if len(self._current) > limits.CA_GIVEN_MAX:
             del self._current[next(iter(self._current))]  # Its dialer is asked to renew again.
@@ -167,6 +172,8 @@ class CaRotation:
             return self._begin(now), frozenset()
         state = rotation.with_taken(self.state, self._taken)
         assert state.rotation is not None
+        taken = state.rotation.taken
+        dialers = [self._in_time(one, now) if one.site in taken else one for one in dialers]
         self._plan = plan = rotation.plan(state.rotation, dialers, now)
         if plan.step == "switch":
             self._tell_of_left(plan, _NOT_TAKEN)
@@ -177,6 +184,16 @@ class CaRotation:
         if state != self.state:
             self._keep(state)
         return "", self._to_ask(plan, now)
+
+    def _in_time(self, one: Dialer, now: float) -> Dialer:
+        """``one``, which has taken the new CA, without its lag once that has lasted for long.
+
+        A worker reads within a second what another one received. A link that lags for longer may
+        never renew, or show what another router of this site gave it.
+        """
+        if not one.lags or abs(now - self._lag_since.setdefault(one.site, now)) < limits.CA_LAG_S:
+            return one
+        return msgspec.structs.replace(one, lags=False)
 
     def _begin(self, now: float) -> Change:
         if self.authority.trouble(now) or not rotation.is_due(self.state.ca_pem, now):

@@ -38,7 +38,7 @@ class HistorySites:
         self._table: RouteTable | None = None
         self._gone: dict[SiteId, _Gone] = {}
         self._before_detour: dict[SiteId, _Gone] = {}
-        """Sites whose way became costlier in the last `ABSENT_DETOUR_S`, with the cost before."""
+        """Sites whose way became costlier a moment ago, with the cost before."""
 
     def look(self, table: RouteTable, now: float) -> None:
         """Take ``table``, which the router uses now. O(sites) if it is a new one."""
@@ -56,8 +56,8 @@ class HistorySites:
     def _compare(self, before: RouteTable, after: RouteTable, now: float) -> None:
         gone, detours = self._gone, self._before_detour
         for site, last in list(detours.items()):
-            if now - last.since >= limits.ABSENT_DETOUR_S:
-                del detours[site]
+            if now - last.since >= limits.ABSENT_DETOUR_S + limits.HISTORY_STEP_S:
+                del detours[site]  # Looks may be a step apart.
         costs = {site: one.path_cost for site, one in after.sites.items()}
         for site, one in before.sites.items():
             cost = costs.get(site)
@@ -69,6 +69,8 @@ class HistorySites:
                 gone[site] = _Gone(known.path_cost if known is not None else one.path_cost, now)
             elif cost > one.path_cost:
                 detours.setdefault(site, _Gone(one.path_cost, now))
+            elif site in detours and cost <= detours[site].path_cost:
+                del detours[site]
         for site in [site for site in gone if costs.get(site) is not None]:
             del gone[site]
 

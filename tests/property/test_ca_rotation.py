@@ -22,6 +22,7 @@ from certs.ca.rotation import CaState, Dialer
 from certs.identity import SiteIdentity
 from certs.tls import contexts
 from router.model.ids import SiteId
+from router.model.limits import CA_LAG_S
 from router.trust.ca_rotation import CaRotation
 from tests.examples import examples, histories
 from tests.unit.certs.test_rotation import shows
@@ -245,3 +246,26 @@ def test_two_upgraded_linked_sites_can_always_link_anew(
             holder.upgraded = True
             come_back(holder)
             assert holder.can_link()
+
+
+def test_a_link_that_never_shows_the_new_certificate_delays_a_phase_for_a_while(
+    tmp_path: Path,
+) -> None:
+    """It may hang; or show what another router of this site gave it, whose memory is its own."""
+    acceptor = Acceptor(tmp_path)
+    holder = Holder(0, acceptor, upgraded=True)
+    acceptor.holders = [holder]
+    acceptor.rotate(hurried=False)
+    began, taken = acceptor.now, 0
+    phases: dict[str, float] = {}
+    while acceptor.now < began + 3 * CA_LAG_S:
+        before = holder.newest
+        acceptor.step()  # Its second worker reads nothing.
+        taken += holder.newest is not before
+        found = acceptor.rotating.state.rotation
+        phases.setdefault(found.phase if found is not None else "over", acceptor.now - began)
+        acceptor.now += 1.0
+    assert phases["announced"] == 0.0
+    assert CA_LAG_S <= phases["switched"] <= CA_LAG_S + 2.0
+    assert phases["over"] <= 2 * (CA_LAG_S + 2.0)
+    assert taken <= 6, "a certificate for each time that it was asked"

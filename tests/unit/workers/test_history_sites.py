@@ -86,7 +86,11 @@ def test_a_site_that_had_a_detour_for_a_moment_keeps_the_cost_of_its_way() -> No
     for at, cost in ((20.0, 7), (21.0, 3), (22.0, None)):  # It was the way again.
         sites.look(table(far=cost), at)
     assert told(sites, "far") == [("far", "id of far", None, 3)]
-    for at, cost in ((30.0, 3), (31.0, 7), (31.0 + limits.ABSENT_DETOUR_S, None)):
+    for at, cost in ((40.0, 3), (45.0, 7), (50.0, None)):  # A step apart, as a recorder looks.
+        sites.look(table(far=cost), at)
+    assert told(sites, "far") == [("far", "id of far", None, 3)]
+    later = 61.0 + limits.ABSENT_DETOUR_S + limits.HISTORY_STEP_S
+    for at, cost in ((60.0, 3), (61.0, 7), (later, None)):
         sites.look(table(far=cost), at)
     assert told(sites, "far") == [("far", "id of far", None, 7)]
 
