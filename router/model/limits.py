@@ -799,9 +799,7 @@ CA_ASK_AGAIN_S = 5.0  # Retry for a neighbor that learned of another CA and did 
 CA_PROPOSE_AGAIN_S = 2.0  # Retry for a change of the CA that the cluster rejected.
 CA_STUCK_S = 3_600.0  # Linked sites take it within seconds; then the operator hears of the others.
 CA_GIVEN_MAX = 4_096  # Certificates recorded in a rotation of the CA; up to 1 KiB each.
-CA_LAG_S = (
-    10.0  # A link that shows no new certificate while its site has one delays a phase so long.
-)
+CA_LAG_S = 10.0  # A link without the new certificate that its site has delays a phase so long.
 CA_NAMES_SHOWN = 10  # Of sites that delay a rotation.
 
 # documents: wanted state as text.
